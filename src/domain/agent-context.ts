@@ -1,0 +1,48 @@
+/** The contract between Batchyard and an agent: what it is called with, and what it may answer. */
+
+/** The input of one call. Content is read when first asked for, and kept for the call. */
+export interface AgentItem {
+  readonly ordinal: number;
+  readonly dataElementId: string;
+  readonly filename: string;
+  readonly mediaType: string;
+  readonly metadata: unknown;
+  readonly documents: readonly AgentDocument[];
+  /** The first document as text (UTF-8). */
+  text(): Promise<string>;
+  /** The first document as bytes. */
+  bytes(): Promise<Uint8Array>;
+  /** The first document parsed as JSON. */
+  json(): Promise<unknown>;
+}
+
+/** One document of an item. */
+export interface AgentDocument {
+  readonly filename: string;
+  readonly mediaType: string;
+  text(): Promise<string>;
+  bytes(): Promise<Uint8Array>;
+  json(): Promise<unknown>;
+}
+
+/** What a module or built-in agent's run function is called with. */
+export interface AgentContext {
+  readonly item: AgentItem;
+  /** The result data of the tier before; null in tier 0. */
+  readonly previous: unknown;
+  readonly userMessage: string | null;
+  /** The tier's config, already checked against the agent's schema. */
+  readonly config: unknown;
+  readonly tier: number;
+  readonly round: number;
+  /** From 1 in each tier and round. */
+  readonly attempt: number;
+  /** Aborts on cancel, timeout and shutdown. */
+  readonly signal: AbortSignal;
+  /** The same for every attempt at one item in one tier and round. */
+  readonly idempotencyKey: string;
+  readonly log: (message: string) => void;
+}
+
+/** An agent's code: gets a context, answers the item's data, or an object with data, artifacts and fieldErrors. */
+export type AgentRun = (context: AgentContext) => unknown;

@@ -1,0 +1,43 @@
+/**
+ * Every limit and default of the service, as one table.
+ *
+ * The README prints it and clients can query it (`limits`). A setting in `src/config.ts` may lower or raise
+ * those marked there; the rest are part of the contract.
+ */
+export const LIMITS = {
+  concurrency: { min: 1, max: 999, default: 10 },
+  retryLimit: { min: 0, max: 999, default: 2 },
+  itemTimeoutMs: { min: 1, max: 86_400_000, default: 300_000 },
+  pageSize: { max: 1000, default: 50 },
+  inlineItems: 10_000,
+  tiers: 20,
+  documentsPerItem: 100,
+  /** Bytes of one element's documents together, as stored. */
+  elementBytes: 50 * 1024 * 1024,
+  /** Bytes of the HTTP body of one GraphQL call. */
+  requestBytes: 10 * 1024 * 1024,
+  /** Bytes of one WebSocket message. */
+  socketMessageBytes: 10 * 1024 * 1024,
+  /** Bytes of one item's result in one tier, as JSON text. */
+  resultBytes: 10 * 1024 * 1024,
+  metadataBytes: 64 * 1024,
+  jsonDepth: 64,
+  nameLength: 200,
+  messageLength: 2_000,
+  failureDetailsBytes: 16 * 1024,
+  userMessageLength: 100_000,
+  patternLength: 1_000,
+  idempotencyKeyLength: 255,
+  maxRetryCount: { min: 1, max: 10, default: 3 },
+  nodesPerQuery: 100,
+  queryDepth: 12,
+  queryAliases: 30,
+  queryTokens: 2_000,
+  queryComplexity: 20_000,
+  subscriptionsPerConnection: 100,
+  changedItemsPerEvent: 100,
+  /** The shortest time between two events of one subscription. */
+  updateIntervalMs: 50,
+  /** Most items that one statement of a whole-set move touches. */
+  sweepChunk: 2_000,
+} as const;

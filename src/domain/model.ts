@@ -1,0 +1,235 @@
+/** The stored objects as the rest of the code sees them. Dates are instants, JSON fields are parsed user data. */
+import type { ErrorCategory } from './item-error.ts';
+import type { InputOverrides, BatchSpec, PinnedSpec } from './spec.ts';
+import type { ExecutionStatus, ItemStatus } from './states.ts';
+
+export interface Customer {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly createdAt: Date;
+}
+
+export interface Project {
+  readonly id: string;
+  readonly customerId: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly createdAt: Date;
+}
+
+/** What a key may do; each includes those before it. OPERATOR spans customers, ADMIN its customer, the rest one project. */
+export const KEY_ROLES = ['READER', 'MEMBER', 'ADMIN', 'OPERATOR'] as const;
+export type KeyRole = (typeof KEY_ROLES)[number];
+
+export interface ApiKey {
+  readonly id: string;
+  readonly customerId: string;
+  readonly projectId: string;
+  readonly role: KeyRole;
+  readonly name: string;
+  /** The first characters of the key, to recognise it by. */
+  readonly prefix: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+  readonly lastUsedAt: Date | null;
+}
+
+/** Who makes a request, and in which project: what a valid key and the tenant headers amount to. */
+export interface Actor {
+  readonly keyId: string;
+  readonly role: KeyRole;
+  readonly customerId: string;
+  readonly projectId: string;
+}
+
+export const DATASOURCE_KINDS = ['FOLDER', 'STORED', 'INLINE'] as const;
+export type DatasourceKind = (typeof DATASOURCE_KINDS)[number];
+
+export interface Datasource {
+  readonly id: string;
+  readonly projectId: string;
+  readonly kind: DatasourceKind;
+  readonly name: string;
+  readonly description: string | null;
+  /** FOLDER: where its files are, below the project's folder. */
+  readonly folder: { readonly path: string; readonly glob: string } | null;
+  readonly createdAt: Date;
+}
+
+/** One document of an element: exactly one of text, base64 and json is there. */
+export interface StoredDocument {
+  readonly filename: string;
+  readonly mediaType: string;
+  readonly text?: string;
+  readonly base64?: string;
+  readonly json?: unknown;
+}
+
+/** One input of a datasource, without its content. */
+export interface DataElement {
+  readonly id: string;
+  readonly datasourceId: string;
+  readonly filename: string;
+  readonly mediaType: string;
+  readonly metadata: unknown;
+  readonly sizeBytes: number;
+  /** SHA-256 in hex of the content; null where it is not known without reading it. */
+  readonly contentHash: string | null;
+  readonly createdAt: Date | null;
+  readonly updatedAt: Date | null;
+}
+
+export const AGENT_KINDS = ['BUILT_IN', 'MODULE'] as const;
+export type AgentKind = (typeof AGENT_KINDS)[number];
+
+export interface Agent {
+  readonly id: string;
+  /** null: offered to every project. */
+  readonly projectId: string | null;
+  readonly name: string;
+  readonly kind: AgentKind;
+  readonly createdAt: Date;
+}
+
+export interface AgentVersion {
+  readonly id: string;
+  readonly agentId: string;
+  readonly agentName: string;
+  readonly kind: AgentKind;
+  /** From 1, rising. */
+  readonly version: number;
+  readonly contentHash: string;
+  readonly description: string | null;
+  /** JSON Schema of the agent's config; null when it takes any. */
+  readonly configSchema: unknown;
+  readonly createdAt: Date;
+}
+
+export interface BatchDefinition {
+  readonly id: string;
+  readonly projectId: string;
+  readonly name: string;
+  readonly version: number;
+  readonly parentId: string | null;
+  readonly urn: string;
+  readonly description: string | null;
+  readonly spec: BatchSpec;
+  readonly createdAt: Date;
+  readonly createdBy: string | null;
+}
+
+/** Items by status; the seven always add up to `total`. */
+export interface ItemCounts {
+  readonly total: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly retrying: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly expired: number;
+}
+
+export const CANCEL_MODES = ['ABORT', 'DRAIN'] as const;
+export type CancelMode = (typeof CANCEL_MODES)[number];
+
+export interface Execution extends ItemCounts {
+  readonly id: string;
+  readonly customerId: string;
+  readonly projectId: string;
+  readonly definitionId: string;
+  readonly name: string;
+  readonly metadata: unknown;
+  readonly inputOverrides: InputOverrides | null;
+  readonly spec: PinnedSpec;
+  readonly inputDatasourceId: string;
+  readonly status: ExecutionStatus;
+  readonly revision: number;
+  readonly round: number;
+  readonly concurrency: number;
+  readonly retryLimit: number;
+  readonly deadlineAt: Date | null;
+  readonly sealedAt: Date | null;
+  readonly roundOpenedAt: Date;
+  /** Items already closed when the round opened, the base of the round's rate. */
+  readonly roundClosedBase: number;
+  readonly lastActivityAt: Date;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly cancelRequestedAt: Date | null;
+  readonly cancelMode: CancelMode | null;
+  readonly cancelReason: string | null;
+  readonly error: string | null;
+}
+
+/** An item with what is listed of it; its results and failures are read apart. */
+export interface Item {
+  readonly executionId: string;
+  readonly ordinal: number;
+  readonly elementId: string;
+  readonly filename: string;
+  readonly mediaType: string;
+  readonly metadata: unknown;
+  readonly contentHash: string | null;
+  readonly status: ItemStatus;
+  readonly tier: number;
+  /** Calls of the agent in the present tier and round. */
+  readonly attempt: number;
+  /** Manual retries. */
+  readonly retryCount: number;
+  /** When the next attempt is due; only while RETRYING. */
+  readonly runAfter: Date | null;
+  readonly revision: number;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/** What an item has in one tier and round. */
+export interface ItemResult {
+  readonly executionId: string;
+  readonly ordinal: number;
+  readonly tier: number;
+  readonly round: number;
+  readonly attempt: number;
+  readonly data: unknown;
+  readonly fieldErrors: readonly FieldError[];
+  readonly artifacts: readonly Artifact[];
+  /** SHA-256 in hex of the content that the agent read, null when it read none. */
+  readonly contentHash: string | null;
+  readonly at: Date;
+}
+
+/** A flaw in one field of an otherwise usable result; `path` is a JSON Pointer into the data. */
+export interface FieldError {
+  readonly path: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A file-like output of an item; content (base64) or url is there. */
+export interface Artifact {
+  readonly id: string;
+  readonly filename: string;
+  readonly mediaType: string;
+  readonly sizeBytes: number | null;
+  readonly content: string | null;
+  readonly url: string | null;
+}
+
+/** One failed attempt. */
+export interface ItemFailure {
+  readonly executionId: string;
+  readonly ordinal: number;
+  readonly tier: number;
+  readonly round: number;
+  readonly attempt: number;
+  readonly category: ErrorCategory;
+  readonly transient: boolean;
+  readonly code: string;
+  readonly message: string;
+  readonly details: unknown;
+  readonly at: Date;
+}

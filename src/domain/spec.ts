@@ -1,0 +1,61 @@
+/** The batch spec: what a definition says and an execution runs, in its JSON form. */
+import type { Backoff } from './retry-policy.ts';
+
+/** Which elements of a datasource an execution takes; all given filters must match. */
+export interface InputFilters {
+  /** RE2 pattern searched in the element's filename. */
+  readonly regex?: string;
+  /** Media types, with wildcards such as `text/*`. */
+  readonly mediaTypes?: readonly string[];
+  readonly elementIds?: readonly string[];
+  /** The user's own; kept, not interpreted. */
+  readonly additionalProperties?: unknown;
+}
+
+/** One stage of a definition. */
+export interface TierSpec {
+  /** The agent's id or name as the user gave it. */
+  readonly agent: string;
+  readonly userMessage?: string;
+  /** The agent's configuration, checked against its schema when the execution is created. */
+  readonly config?: unknown;
+}
+
+/** How an execution runs; every duration in ms. */
+export interface ExecutionParams {
+  readonly concurrency: number;
+  readonly retryLimit: number;
+  readonly itemTimeoutMs: number;
+  readonly backoff: Backoff;
+}
+
+/** A definition's content: immutable, and equal content is the same version. */
+export interface BatchSpec {
+  readonly name: string;
+  readonly tiers: readonly TierSpec[];
+  readonly input: { readonly datasourceId: string; readonly filters?: InputFilters };
+  readonly execution: ExecutionParams;
+  readonly additionalProperties?: unknown;
+}
+
+/** What an execution may change of its definition; kept on the execution as given. */
+export interface InputOverrides {
+  readonly filters?: InputFilters;
+  readonly userMessage?: string;
+  readonly concurrency?: number;
+  readonly retryLimit?: number;
+  readonly itemTimeoutMs?: number;
+}
+
+/** A tier with the agent version that an execution pinned for it. */
+export interface PinnedTier extends TierSpec {
+  readonly agentId: string;
+  readonly agentName: string;
+  readonly agentVersionId: string;
+  readonly agentVersion: number;
+}
+
+/** What an execution runs: the definition's spec with the overrides applied and each agent pinned. */
+export interface PinnedSpec extends Omit<BatchSpec, 'tiers'> {
+  readonly tiers: readonly PinnedTier[];
+}

@@ -1,0 +1,52 @@
+/** What the services need of the parts that do I/O outside the database; `src/app.ts` fills them. */
+import type { IdMaker } from '../domain/ids.ts';
+import type { Agent, AgentVersion, DataElement, Datasource, StoredDocument } from '../domain/model.ts';
+import type { InputFilters } from '../domain/spec.ts';
+import type { Db } from '../store/database.ts';
+
+/** Finds agents by what a user wrote, and checks configs against their schemas. */
+export interface AgentCatalog {
+  /** The newest version of the agent with this id or name that the project may use; null when there is none. */
+  resolve(projectId: string, reference: string): Promise<{ agent: Agent; version: AgentVersion } | null>;
+  /** Every problem of a config against the version's schema, as messages with JSON Pointers; empty when it fits. */
+  configProblems(versionId: string, config: unknown): Promise<readonly { path: string; message: string }[]>;
+  /** Module files that could not be loaded, for operators. */
+  problems(): readonly { file: string; reason: string }[];
+}
+
+/** A run of elements in the datasource's order, and where to go on: null after the last one. */
+export interface ElementChunk {
+  readonly elements: readonly DataElement[];
+  readonly cursor: string | null;
+}
+
+/** Lists and reads the elements of any kind of datasource. */
+export interface ElementSources {
+  /** One page of the elements that match, after an opaque cursor (null: from the start). */
+  page(datasource: Datasource, filters: InputFilters, after: string | null, limit: number): Promise<ElementChunk>;
+  /** One element without its content, or null. */
+  find(datasource: Datasource, elementId: string): Promise<DataElement | null>;
+  /** The documents of an element as they are now. Throws an object with code `element_not_found` when it is gone. */
+  read(datasource: Datasource, elementId: string): Promise<{ documents: readonly StoredDocument[]; contentHash: string }>;
+}
+
+/** What the services tell the engine; each returns at once, the work goes on behind it. */
+export interface EngineControl {
+  /** An execution was created, retried or resumed: prepare what is not sealed, run what is claimable. */
+  wake(executionId: string): void;
+  /** A cancel was committed: abort what runs here and close what is open. */
+  cancel(executionId: string): void;
+}
+
+/** Tells that an execution has a newer revision; called after its commit, never before. */
+export type Publish = (executionId: string, revision: number) => void;
+
+export interface ServiceDeps {
+  readonly db: Db;
+  readonly newId: IdMaker;
+  readonly now: () => Date;
+  readonly agents: AgentCatalog;
+  readonly sources: ElementSources;
+  readonly engine: EngineControl;
+  readonly publish: Publish;
+}

@@ -1,0 +1,263 @@
+/**
+ * The tables as Kysely sees them. Column names are camelCase here and snake_case in the database
+ * (`CamelCasePlugin`, which leaves the keys inside user JSON alone). `migrations/` is the truth.
+ */
+import type { ColumnType, Generated } from 'kysely';
+import type {
+  AgentKind,
+  Artifact,
+  CancelMode,
+  DatasourceKind,
+  FieldError,
+  KeyRole,
+  StoredDocument,
+} from '../domain/model.ts';
+import type { ErrorCategory } from '../domain/item-error.ts';
+import type { BatchSpec, InputOverrides, PinnedSpec } from '../domain/spec.ts';
+import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
+
+/** A `json` column: read parsed, written as JSON text. */
+type Json<T> = ColumnType<T, string, string>;
+type JsonOrNull<T> = ColumnType<T | null, string | null | undefined, string | null>;
+type CreatedAt = ColumnType<Date, Date | undefined, never>;
+
+export interface Database {
+  customer: CustomerTable;
+  project: ProjectTable;
+  apiKey: ApiKeyTable;
+  datasource: DatasourceTable;
+  dataElement: DataElementTable;
+  agent: AgentTable;
+  agentVersion: AgentVersionTable;
+  batchDefinition: BatchDefinitionTable;
+  batchExecution: BatchExecutionTable;
+  executionRound: ExecutionRoundTable;
+  executionLane: ExecutionLaneTable;
+  executionChange: ExecutionChangeTable;
+  batchItem: BatchItemTable;
+  batchItemInput: BatchItemInputTable;
+  itemResult: ItemResultTable;
+  itemFailure: ItemFailureTable;
+}
+
+export interface CustomerTable {
+  id: string;
+  slug: string;
+  name: string;
+  createdAt: CreatedAt;
+}
+
+export interface ProjectTable {
+  id: string;
+  customerId: string;
+  slug: string;
+  name: string;
+  createdAt: CreatedAt;
+}
+
+export interface ApiKeyTable {
+  id: string;
+  customerId: string;
+  projectId: string;
+  role: KeyRole;
+  name: string;
+  prefix: string;
+  /** SHA-256 of the key in hex. */
+  hash: string;
+  createdAt: CreatedAt;
+  expiresAt: Date | null;
+  revokedAt: Date | null;
+  lastUsedAt: Date | null;
+}
+
+export interface DatasourceTable {
+  id: string;
+  projectId: string;
+  kind: DatasourceKind;
+  name: string;
+  description: string | null;
+  folderPath: string | null;
+  folderGlob: string | null;
+  /** INLINE: the hash of its items, so that equal items are one datasource. */
+  contentHash: string | null;
+  createdAt: CreatedAt;
+}
+
+export interface DataElementTable {
+  datasourceId: string;
+  id: string;
+  /** Order of insertion within all elements; the order in which a datasource lists them. */
+  position: Generated<number>;
+  filename: string;
+  mediaType: string;
+  metadata: JsonOrNull<unknown>;
+  documents: Json<StoredDocument[]>;
+  sizeBytes: number;
+  contentHash: string;
+  createdAt: CreatedAt;
+  updatedAt: ColumnType<Date, Date | undefined, Date>;
+}
+
+export interface AgentTable {
+  id: string;
+  projectId: string | null;
+  name: string;
+  kind: AgentKind;
+  createdAt: CreatedAt;
+}
+
+export interface AgentVersionTable {
+  id: string;
+  agentId: string;
+  version: number;
+  contentHash: string;
+  /** MODULE: the bundled source that this version runs. */
+  source: string | null;
+  configSchema: JsonOrNull<unknown>;
+  description: string | null;
+  createdAt: CreatedAt;
+}
+
+export interface BatchDefinitionTable {
+  id: string;
+  projectId: string;
+  name: string;
+  version: number;
+  parentId: string | null;
+  urn: string;
+  description: string | null;
+  spec: Json<BatchSpec>;
+  specHash: string;
+  createdAt: CreatedAt;
+  createdBy: string | null;
+}
+
+export interface BatchExecutionTable {
+  id: string;
+  projectId: string;
+  definitionId: string;
+  name: string;
+  metadata: JsonOrNull<unknown>;
+  inputOverrides: JsonOrNull<InputOverrides>;
+  spec: Json<PinnedSpec>;
+  inputDatasourceId: string;
+  idempotencyKey: string | null;
+  requestHash: string | null;
+  createdBy: string | null;
+  status: ExecutionStatus;
+  revision: Generated<number>;
+  round: Generated<number>;
+  concurrency: number;
+  retryLimit: number;
+  total: Generated<number>;
+  queued: Generated<number>;
+  running: Generated<number>;
+  retrying: Generated<number>;
+  succeeded: Generated<number>;
+  failed: Generated<number>;
+  cancelled: Generated<number>;
+  expired: Generated<number>;
+  /** Of the succeeded, those with field errors. */
+  flawed: Generated<number>;
+  /** The next ordinal that a claim looks at. */
+  poolCursor: Generated<number>;
+  /** Where freezing goes on after a restart; null before the first chunk. */
+  freezeCursor: string | null;
+  sealedAt: Date | null;
+  /** The next ordinal that a whole-set retry looks at; null when none is under way. */
+  retryCursor: number | null;
+  deadlineAt: Date | null;
+  roundOpenedAt: ColumnType<Date, Date | undefined, Date>;
+  roundClosedBase: Generated<number>;
+  lastActivityAt: ColumnType<Date, Date | undefined, Date>;
+  createdAt: CreatedAt;
+  startedAt: Date | null;
+  endedAt: Date | null;
+  cancelRequestedAt: Date | null;
+  cancelMode: CancelMode | null;
+  cancelReason: string | null;
+  error: string | null;
+}
+
+/** What opened a round, and which agent versions it runs. */
+export interface ExecutionRoundTable {
+  executionId: string;
+  round: number;
+  openedAt: CreatedAt;
+  /** One per tier. */
+  agentVersionIds: string[];
+  /** The retry's selection as JSON; null for round 0. */
+  selection: JsonOrNull<unknown>;
+}
+
+export interface ExecutionLaneTable {
+  executionId: string;
+  no: number;
+  share: number;
+  epoch: Generated<number>;
+  /** The node that runs it; null when it was given back cleanly or never taken. */
+  owner: string | null;
+  /** Ordinals taken from the pool and not known to be settled. */
+  claim: ColumnType<number[], number[] | undefined, number[]>;
+}
+
+/** Which items each revision changed: what a subscriber that comes back reads. */
+export interface ExecutionChangeTable {
+  executionId: string;
+  revision: number;
+  ordinals: number[];
+}
+
+export interface BatchItemTable {
+  executionId: string;
+  ordinal: number;
+  status: ItemStatus;
+  tier: Generated<number>;
+  attempt: Generated<number>;
+  retryCount: Generated<number>;
+  deaths: Generated<number>;
+  runAfter: Date | null;
+  revision: number;
+  startedAt: Date | null;
+  endedAt: Date | null;
+  errorCategory: ErrorCategory | null;
+  errorCode: string | null;
+  errorTransient: boolean | null;
+}
+
+export interface BatchItemInputTable {
+  executionId: string;
+  ordinal: number;
+  elementId: string;
+  filename: string;
+  mediaType: string;
+  metadata: JsonOrNull<unknown>;
+  contentHash: string | null;
+}
+
+export interface ItemResultTable {
+  executionId: string;
+  ordinal: number;
+  tier: number;
+  round: number;
+  attempt: number;
+  data: Json<unknown>;
+  fieldErrors: JsonOrNull<FieldError[]>;
+  artifacts: JsonOrNull<Artifact[]>;
+  contentHash: string | null;
+  at: CreatedAt;
+}
+
+export interface ItemFailureTable {
+  executionId: string;
+  ordinal: number;
+  tier: number;
+  round: number;
+  attempt: number;
+  category: ErrorCategory;
+  transient: boolean;
+  code: string;
+  message: string;
+  details: JsonOrNull<unknown>;
+  at: CreatedAt;
+}
