@@ -1,0 +1,10 @@
+/** The whole schema: importing a type file adds its types, queries, mutations and subscriptions. */
+import type { GraphQLSchema } from 'graphql';
+import { builder } from './builder.ts';
+import './scalars.ts';
+import './errors.ts';
+import './node.ts';
+import './viewer.ts';
+
+/** Builds the executable schema from every type file. */
+export const buildSchema = (): GraphQLSchema => builder.toSchema();
