@@ -14,6 +14,11 @@ export interface AgentItem {
   bytes(): Promise<Uint8Array>;
   /** The first document parsed as JSON. */
   json(): Promise<unknown>;
+  /**
+   * Whether a file or folder exists at this path, relative to the item's own (`../img/logo.png`).
+   * null where that cannot be known: the item has no files around it, or the path leaves its datasource.
+   */
+  exists(path: string): Promise<boolean | null>;
 }
 
 /** One document of an item. */
