@@ -1,7 +1,81 @@
+/** The database behind everything: PostgreSQL when an address is given, else the embedded one. */
 import type { Kysely, Transaction } from 'kysely';
+import { openEmbedded } from './embedded.ts';
+import { createMaintenance } from './maintenance.ts';
+import { migrateToLatest, requireMigrated } from './migrate.ts';
+import { openPostgres } from './postgres.ts';
 import type { Database } from './tables.ts';
 
 /** The database, on PostgreSQL or embedded. */
 export type Db = Kysely<Database>;
 /** An open transaction; functions that need atomicity ask for this type. */
 export type Tx = Transaction<Database>;
+
+/** Which database to open. */
+export interface DatabaseOptions {
+  /** PostgreSQL's address; null for the embedded database in `dataDir`. */
+  readonly databaseUrl: string | null;
+  readonly dataDir: string;
+  /** Told of trouble that no caller sees: broken idle connections, failed maintenance. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** An open database with its schema in place. */
+export interface OpenDatabase {
+  readonly db: Db;
+  readonly kind: 'embedded' | 'postgres';
+  /** Closes it; resolves when the last statement has ended and the data folder is free. May be repeated. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the database that the options name, ready to use.
+ *
+ * Embedded: locks the data folder, migrates, and keeps the tables vacuumed until it is closed; throws
+ * DataFolderInUseError when another process has the folder. PostgreSQL: throws UnusableServerError for a server
+ * that is too old and PendingMigrationsError when `npm run migrate` is due.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<OpenDatabase> {
+  return options.databaseUrl === null
+    ? await openOwn(options.dataDir, options.onError)
+    : await openServer(options.databaseUrl, options.onError);
+}
+
+async function openOwn(dataDir: string, onError: (error: unknown) => void): Promise<OpenDatabase> {
+  const { db, close, isQuiet } = await openEmbedded(dataDir);
+  try {
+    await migrateToLatest(db);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const maintenance = createMaintenance(db, isQuiet, onError);
+  maintenance.start();
+  return {
+    db,
+    kind: 'embedded',
+    close: once(async () => {
+      await maintenance.stop();
+      await close();
+    }),
+  };
+}
+
+async function openServer(url: string, onError: (error: unknown) => void): Promise<OpenDatabase> {
+  const { db, close } = await openPostgres({ url, onIdleError: onError });
+  try {
+    await requireMigrated(db);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { db, kind: 'postgres', close: once(close) };
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= action();
+    return done;
+  };
+}

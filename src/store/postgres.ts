@@ -1,0 +1,79 @@
+/** PostgreSQL through a pool of connections. */
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+import type { Database } from './tables.ts';
+
+const INT8_OID = 20;
+/** PostgreSQL 15, in the form of `server_version_num`. */
+const OLDEST_SERVER = 150_000;
+const STATEMENT_TIMEOUT_MS = 120_000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** The database server cannot be used as it is; the message says what to change. */
+export class UnusableServerError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnusableServerError';
+  }
+}
+
+/** How a pool is opened. */
+export interface PostgresOptions {
+  readonly url: string;
+  /** Most connections at once; 10 when it is not given. */
+  readonly poolSize?: number;
+  /** Told of connections that broke while nobody used them; the pool has replaced them already. */
+  readonly onIdleError: (error: Error) => void;
+}
+
+/**
+ * A pool on a PostgreSQL server that is there, new enough and in UTF-8.
+ *
+ * Throws UnusableServerError when the server's version or encoding will not do, and the driver's own error when it
+ * cannot be reached.
+ */
+export async function openPostgres(options: PostgresOptions): Promise<{ db: Kysely<Database>; close(): Promise<void> }> {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize ?? 10,
+    application_name: 'batchyard',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    keepAlive: true,
+    types: { getTypeParser },
+  });
+  // Either event without a listener ends the process: a broken idle connection is one, a broken busy one the other.
+  pool.on('error', options.onIdleError);
+  pool.on('connect', (client) => client.on('error', options.onIdleError));
+  const db = new Kysely<Database>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+  });
+  try {
+    await checkServer(db);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  return { db, close: () => db.destroy() };
+}
+
+async function checkServer(db: Kysely<Database>): Promise<void> {
+  const { rows } = await sql<{ version: number; release: string; encoding: string }>`
+    select current_setting('server_version_num')::int as version, current_setting('server_version') as release,
+      current_setting('server_encoding') as encoding`.execute(db);
+  const [server] = rows;
+  if (server === undefined) throw new UnusableServerError('The database server did not say its version.');
+  if (server.version < OLDEST_SERVER) {
+    throw new UnusableServerError(`Batchyard needs PostgreSQL 15 or newer; this server is ${server.release}.`);
+  }
+  if (server.encoding !== 'UTF8') {
+    throw new UnusableServerError(`The database must be in UTF8; this one is in ${server.encoding}.`);
+  }
+}
+
+// pg answers int8 (count(*), identity columns) as text; ours stay far below 2^53.
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
+  oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format);
