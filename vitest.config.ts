@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+// Node itself runs the TypeScript: Vite would give tests another copy of graphql than Node gives the libraries.
+const native = { experimental: { viteModuleRunner: false } } as const;
+
+export default defineConfig({
+  test: {
+    ...native,
+    // A PGlite takes a quarter of a gigabyte.
+    maxWorkers: 2,
+    projects: [
+      { test: { ...native, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 5_000 } },
+      {
+        test: {
+          ...native,
+          name: 'whole',
+          include: ['test/{db,api,fault,e2e}/**/*.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
