@@ -1,0 +1,52 @@
+/** The embedded database's stand-in for autovacuum. */
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createMaintenance } from '../../src/store/maintenance.ts';
+import { type FreshDatabase, freshEmbedded } from '../support/databases.ts';
+import { makeExecution, makeItems, makeProject } from '../support/rows.ts';
+import { until } from '../support/until.ts';
+
+let database: FreshDatabase;
+let executionId: string;
+beforeAll(async () => {
+  database = await freshEmbedded();
+  executionId = await makeExecution(database.db, (await makeProject(database.db)).projectId);
+  await makeItems(database.db, executionId, 2_000);
+});
+afterAll(() => database.close());
+
+const change = () => database.db.updateTable('batchItem').set((eb) => ({ revision: eb('revision', '+', 1) })).execute();
+const fail = (error: unknown) => {
+  throw error;
+};
+
+test('tables that changed are vacuumed and analysed in a quiet moment, then left alone', async () => {
+  const { round } = createMaintenance(database.db, () => true, fail);
+  await change();
+  expect(await round(false)).toBeNull();
+  const treated = new Set<string>();
+  await until(async () => {
+    const table = await round(true);
+    if (table !== null) treated.add(table);
+    return table === null;
+  });
+  expect(treated).toEqual(new Set(['batch_item', 'batch_item_input']));
+  const { rows } = await sql<{ rows: number; dead: number }>`
+    select c.reltuples::int as rows, s.n_dead_tup as dead
+    from pg_class c join pg_stat_user_tables s on s.relid = c.oid where c.relname = 'batch_item'`.execute(database.db);
+  expect(rows).toEqual([{ rows: 2_000, dead: 0 }]);
+});
+
+test('a table that is far overdue is treated in the middle of the work', async () => {
+  const { round } = createMaintenance(database.db, () => false, fail);
+  for (let times = 0; times < 7; times += 1) await change();
+  expect(await round(false)).toBe('batch_item');
+});
+
+test('it may be started and stopped twice, and is quiet once stopped', async () => {
+  const maintenance = createMaintenance(database.db, () => true, fail);
+  maintenance.start();
+  maintenance.start();
+  await maintenance.stop();
+  await maintenance.stop();
+});
