@@ -1,0 +1,111 @@
+/** What an agent answered, checked and written as JSON text, ready for the database. */
+import { isStorableText, jsonProblemMessage, toJsonText } from './json.ts';
+import { type ItemError, itemError } from './item-error.ts';
+import { LIMITS } from './limits.ts';
+
+/** A result whose parts are JSON texts; null where the agent gave none. */
+export interface StorableResult {
+  readonly data: string;
+  readonly fieldErrors: string | null;
+  readonly artifacts: string | null;
+}
+
+export type ResultCheck =
+  | { readonly ok: true; readonly result: StorableResult }
+  | { readonly ok: false; readonly error: ItemError };
+
+/**
+ * The storable form of what a run function returned.
+ *
+ * An object with `artifacts` or `fieldErrors` is an envelope `{ data, artifacts, fieldErrors }`; anything else
+ * is the data itself, and `undefined` is null. What is malformed or cannot be stored is a VALIDATION error.
+ */
+export function checkResult(returned: unknown): ResultCheck {
+  const envelope = isEnvelope(returned) ? returned : { data: returned };
+  try {
+    const fieldErrors = listOf(envelope['fieldErrors'], 'fieldErrors', readFieldError);
+    const artifacts = listOf(envelope['artifacts'], 'artifacts', readArtifact);
+    return {
+      ok: true,
+      result: {
+        data: jsonText(envelope['data'], 'The result'),
+        fieldErrors: fieldErrors === null ? null : jsonText(fieldErrors, 'The list of field errors'),
+        artifacts: artifacts === null ? null : jsonText(artifacts, 'The list of artifacts'),
+      },
+    };
+  } catch (error) {
+    if (error instanceof Malformed) return { ok: false, error: itemError('VALIDATION', error.code, error.message) };
+    // A getter or toJSON of the agent's own object threw.
+    return { ok: false, error: itemError('VALIDATION', 'result_not_json', 'The result cannot be written as JSON.') };
+  }
+}
+
+class Malformed extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+function isEnvelope(value: unknown): value is Record<string, unknown> {
+  return isRecord(value) && (Object.hasOwn(value, 'artifacts') || Object.hasOwn(value, 'fieldErrors'));
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function jsonText(value: unknown, what: string): string {
+  const json = toJsonText(value, LIMITS.resultBytes, LIMITS.jsonDepth);
+  if (json.ok) return json.text;
+  throw new Malformed(`result_${json.problem}`, `${what} ${jsonProblemMessage(json.problem)}.`);
+}
+
+/** The list read entry by entry; null when it is absent or empty. */
+function listOf<T>(value: unknown, name: string, read: (entry: unknown, at: string) => T): T[] | null {
+  if (value === undefined || value === null) return null;
+  if (!Array.isArray(value)) throw new Malformed('invalid_result', `${name} must be a list.`);
+  return value.length === 0 ? null : value.map((entry, index) => read(entry, `${name}[${index}]`));
+}
+
+function readFieldError(entry: unknown, at: string) {
+  const fields = isRecord(entry) ? entry : {};
+  return {
+    path: textField(fields, 'path', at),
+    code: textField(fields, 'code', at),
+    message: textField(fields, 'message', at),
+  };
+}
+
+function readArtifact(entry: unknown, at: string) {
+  const fields = isRecord(entry) ? entry : {};
+  const content = contentOf(fields, at);
+  const url = fields['url'] === undefined || fields['url'] === null ? null : textField(fields, 'url', at);
+  if ((content === null) === (url === null)) throw new Malformed('invalid_result', `${at} needs either content or url.`);
+  const given = fields['sizeBytes'];
+  return {
+    id: fields['id'] === undefined ? `${at.replace(/\D/g, '')}` : textField(fields, 'id', at),
+    filename: textField(fields, 'filename', at),
+    mediaType: fields['mediaType'] === undefined ? 'application/octet-stream' : textField(fields, 'mediaType', at),
+    sizeBytes: content === null ? (Number.isSafeInteger(given) ? Number(given) : null) : content.byteLength,
+    content: content === null ? null : content.toString('base64'),
+    url,
+  };
+}
+
+/** An artifact's bytes: `content` as bytes or base64, or `text`. */
+function contentOf(fields: Record<string, unknown>, at: string): Buffer | null {
+  const { content, text } = fields;
+  if (text !== undefined && text !== null) return Buffer.from(textField(fields, 'text', at));
+  if (content === undefined || content === null) return null;
+  if (content instanceof Uint8Array) return Buffer.from(content);
+  if (typeof content === 'string' && /^[A-Za-z0-9+/\s]*={0,2}$/.test(content)) return Buffer.from(content, 'base64');
+  throw new Malformed('invalid_result', `${at}.content must be bytes or base64.`);
+}
+
+function textField(fields: Record<string, unknown>, name: string, at: string): string {
+  const value = fields[name];
+  if (typeof value !== 'string') throw new Malformed('invalid_result', `${at}.${name} must be a text.`);
+  if (!isStorableText(value)) throw new Malformed('result_nul_character', `${at}.${name} cannot be stored as text.`);
+  return value;
+}

@@ -1,0 +1,62 @@
+/** One call of an agent: its end as it is recorded, and the end of the call itself, which may come later. */
+import type { AgentContext, AgentRun } from '../domain/agent-context.ts';
+import { checkResult, type StorableResult } from '../domain/agent-result.ts';
+import { classifyThrown, type ItemError, itemError } from '../domain/item-error.ts';
+import type { Clock } from './ports.ts';
+
+export type AttemptEnd =
+  | { readonly kind: 'result'; readonly result: StorableResult }
+  | { readonly kind: 'error'; readonly error: ItemError }
+  /** Ended by `abort` without a result: nothing is charged. */
+  | { readonly kind: 'interrupted' };
+
+export interface Call {
+  /** What to record. Comes at the timeout at the latest, unless the call is aborted and never answers. */
+  readonly end: Promise<AttemptEnd>;
+  /** Resolves when the agent's own promise has settled: until then it uses its slot. */
+  readonly quiet: Promise<void>;
+  /** Tells the agent to stop. A result it still returns counts; an error it throws after that does not. */
+  abort(reason: string): void;
+  /** Ends the attempt as interrupted, whatever the agent still does. */
+  abandon(): void;
+}
+
+/** Calls an agent once. Never throws; a synchronous throw of the agent is its error. */
+export function callAgent(
+  run: AgentRun,
+  context: Omit<AgentContext, 'signal'>,
+  timeoutMs: number,
+  clock: Clock,
+): Call {
+  const controller = new AbortController();
+  const end = Promise.withResolvers<AttemptEnd>();
+  let aborted = false;
+  const cancelTimeout = clock.after(timeoutMs, () => {
+    end.resolve({ kind: 'error', error: itemError('TIMEOUT', 'timeout', `The call took longer than ${timeoutMs} ms.`) });
+    controller.abort(new DOMException('The call took longer than its timeout.', 'TimeoutError'));
+  });
+  const quiet = invoke(run, { ...context, signal: controller.signal })
+    .then(
+      (value) => end.resolve(resultEnd(value)),
+      (thrown: unknown) => end.resolve(aborted ? { kind: 'interrupted' } : { kind: 'error', error: classifyThrown(thrown) }),
+    )
+    .finally(cancelTimeout);
+  return {
+    end: end.promise,
+    quiet,
+    abort(reason) {
+      aborted = true;
+      controller.abort(new DOMException(reason, 'AbortError'));
+    },
+    abandon: () => end.resolve({ kind: 'interrupted' }),
+  };
+}
+
+async function invoke(run: AgentRun, context: AgentContext): Promise<unknown> {
+  return await run(context);
+}
+
+function resultEnd(value: unknown): AttemptEnd {
+  const check = checkResult(value);
+  return check.ok ? { kind: 'result', result: check.result } : { kind: 'error', error: check.error };
+}

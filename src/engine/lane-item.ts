@@ -1,0 +1,72 @@
+/** An item in a lane's hands, and the moves that a lane makes with it. */
+import type { ItemError } from '../domain/item-error.ts';
+import type { ItemStatus } from '../domain/states.ts';
+import type { ClaimedItem, ItemMove } from './ports.ts';
+
+export interface LaneItem {
+  readonly ordinal: number;
+  /** The status that the database has, as far as flushed. */
+  recorded: ItemStatus;
+  tier: number;
+  /** Calls in this tier and round, the present one included. */
+  attempt: number;
+  deaths: number;
+  startedAt: Date | null;
+}
+
+/** A claimed item as a lane holds it. */
+export function toLaneItem(claimed: ClaimedItem): LaneItem {
+  const { ordinal, status, tier, attempt, deaths, startedAt } = claimed;
+  return { ordinal, recorded: status, tier, attempt, deaths, startedAt };
+}
+
+type Move = Omit<ItemMove, 'was'>;
+
+const base = (item: LaneItem): Omit<Move, 'to'> => ({
+  ordinal: item.ordinal,
+  tier: item.tier,
+  attempt: item.attempt,
+  deaths: item.deaths,
+  runAfter: null,
+  startedAt: item.startedAt,
+  endedAt: null,
+  error: null,
+  flawed: false,
+});
+
+/** Its agent is being called. */
+export const toRunning = (item: LaneItem): Move => ({ ...base(item), to: 'RUNNING' });
+
+/** It has the result of its last tier. */
+export const toSucceeded = (item: LaneItem, at: Date, flawed: boolean): Move => ({
+  ...base(item),
+  to: 'SUCCEEDED',
+  endedAt: at,
+  flawed,
+});
+
+/** It has failed for good in this round. */
+export const toFailed = (item: LaneItem, at: Date, error: ItemError): Move => ({
+  ...base(item),
+  to: 'FAILED',
+  endedAt: at,
+  error,
+});
+
+/** It waits for its next attempt, holding no slot. */
+export const toRetrying = (item: LaneItem, runAfter: Date, error: ItemError): Move => ({
+  ...base(item),
+  to: 'RETRYING',
+  runAfter,
+  error,
+});
+
+/** It was cancelled while it ran. */
+export const toCancelled = (item: LaneItem, at: Date): Move => ({ ...base(item), to: 'CANCELLED', endedAt: at });
+
+/** Its node stops: it goes back to the pool and the attempt is not charged. */
+export const toReturned = (item: LaneItem): Move => ({
+  ...base(item),
+  to: 'QUEUED',
+  attempt: Math.max(item.attempt - 1, 0),
+});

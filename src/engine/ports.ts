@@ -1,0 +1,213 @@
+/**
+ * What the engine needs of the world. It knows no SQL, no GraphQL and no clock of its own.
+ *
+ * Lock order of every writer behind `LaneStore`: execution, lane, items by ordinal. Every write checks the
+ * lane's epoch in its own statement or transaction, so a node that lost a lane cannot write.
+ */
+import type { AgentRun, AgentItem } from '../domain/agent-context.ts';
+import type { StorableResult } from '../domain/agent-result.ts';
+import type { ItemError } from '../domain/item-error.ts';
+import type { CancelMode } from '../domain/model.ts';
+import type { PinnedSpec } from '../domain/spec.ts';
+import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
+
+/** A lane as its holder knows it; `epoch` is the fence. */
+export interface HeldLane {
+  readonly executionId: string;
+  readonly no: number;
+  readonly epoch: number;
+}
+
+/** An item in a lane's claim, as the database knows it. */
+export interface ClaimedItem {
+  readonly ordinal: number;
+  readonly status: ItemStatus;
+  readonly tier: number;
+  readonly attempt: number;
+  readonly deaths: number;
+  readonly startedAt: Date | null;
+}
+
+/** A lane just taken: what its last holder left unsettled. */
+export interface TakenLane {
+  readonly lane: HeldLane;
+  readonly share: number;
+  readonly round: number;
+  readonly spec: PinnedSpec;
+  readonly retryLimit: number;
+  readonly status: ExecutionStatus;
+  readonly items: readonly ClaimedItem[];
+  /** Whether the last holder died: its unsettled items may have been running. */
+  readonly afterDeath: boolean;
+}
+
+export interface ClaimAnswer {
+  /** false: the lane has a newer epoch; its holder must stop. */
+  readonly held: boolean;
+  readonly status: ExecutionStatus;
+  readonly items: readonly ClaimedItem[];
+  /** When the earliest waiting item of the execution is due; null when none waits. */
+  readonly nextDueAt: Date | null;
+  /** The execution's revision if this claim changed it, else null. */
+  readonly revision: number | null;
+}
+
+/** One item's move in a flush. `was` is the status that the database is known to have. */
+export interface ItemMove {
+  readonly ordinal: number;
+  readonly was: ItemStatus;
+  readonly to: ItemStatus;
+  readonly tier: number;
+  readonly attempt: number;
+  readonly deaths: number;
+  readonly runAfter: Date | null;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly error: ItemError | null;
+  /** Whether it succeeds with field errors. */
+  readonly flawed: boolean;
+}
+
+/** A result to append with an item's move. */
+export interface ResultRow extends StorableResult {
+  readonly ordinal: number;
+  readonly tier: number;
+  readonly attempt: number;
+  readonly contentHash: string | null;
+}
+
+/** A failed attempt to append with an item's move. */
+export interface FailureRow {
+  readonly ordinal: number;
+  readonly tier: number;
+  readonly attempt: number;
+  readonly error: ItemError;
+  readonly at: Date;
+}
+
+/** What one flush writes. */
+export interface Settlement {
+  readonly round: number;
+  readonly moves: readonly ItemMove[];
+  readonly results: readonly ResultRow[];
+  readonly failures: readonly FailureRow[];
+}
+
+export interface SettleAnswer {
+  readonly held: boolean;
+  readonly status: ExecutionStatus;
+  /** Ordinals whose guard did not hold, e.g. cancelled meanwhile: their outcomes are dropped. */
+  readonly refused: readonly number[];
+  /** The execution's new revision; null when nothing was applied. */
+  readonly revision: number | null;
+}
+
+/** Which open items a chunk closes. */
+export interface CloseChunk {
+  /** The first ordinal to look at. */
+  readonly cursor: number;
+  /** Whether running items are closed too; only after `fenceLanes`. */
+  readonly running: boolean;
+  /** Why the execution cannot go on: it ends FAILED with this. null: it is being cancelled. */
+  readonly failure: string | null;
+}
+
+/** What a chunk of a whole-set move did. */
+export interface SweepAnswer {
+  /** Where the next chunk starts; null when this was the last. */
+  readonly cursor: number | null;
+  readonly status: ExecutionStatus;
+  /** Items that are still running. */
+  readonly running: number;
+  readonly revision: number | null;
+}
+
+/** An execution that has something to do. */
+export interface OpenExecution {
+  readonly id: string;
+  readonly status: ExecutionStatus;
+  readonly cancelMode: CancelMode | null;
+  /** Whether freezing or a whole-set retry is unfinished. */
+  readonly unprepared: boolean;
+  readonly lanes: readonly number[];
+}
+
+/** One step of freezing or of a whole-set retry. */
+export interface PrepareAnswer {
+  readonly more: boolean;
+  readonly revision: number | null;
+}
+
+export interface LaneStore {
+  /** Every execution that is neither final nor a draft. */
+  openExecutions(): Promise<OpenExecution[]>;
+  /** One of them, or null when it is final. */
+  openExecution(executionId: string): Promise<OpenExecution | null>;
+  /** Takes a lane that is free or whose owner is dead, and raises its epoch; null when neither. */
+  takeLane(executionId: string, no: number): Promise<TakenLane | null>;
+  /** Adds up to `want` items of the pool to the lane's claim, which becomes `keep` and those. */
+  claim(lane: HeldLane, keep: readonly number[], want: number, now: Date): Promise<ClaimAnswer>;
+  /** Writes what attempts produced, in one statement. */
+  settle(lane: HeldLane, settlement: Settlement): Promise<SettleAnswer>;
+  /** Gives a lane back with its claim. */
+  releaseLane(lane: HeldLane, keep: readonly number[]): Promise<void>;
+  /** Raises the epoch of every lane and empties its claim, so that whoever held one can no longer write. */
+  fenceLanes(executionId: string): Promise<void>;
+  /** Closes a chunk of open items as CANCELLED, and the execution with the last of them. */
+  closeItems(executionId: string, close: CloseChunk): Promise<SweepAnswer>;
+  /** The result data of a tier of an item in the newest round that has one. */
+  previousResult(executionId: string, ordinal: number, tier: number): Promise<unknown>;
+  /** Whether an error means that the database refused the data, not that it could not be reached. */
+  refusedData(error: unknown): boolean;
+}
+
+/** The input of a claimed item: listed facts at once, content when asked for. */
+export interface ItemInput {
+  readonly item: AgentItem;
+  /** SHA-256 in hex of the content read so far, null when none was read. */
+  contentHash(): string | null;
+}
+
+export interface ItemInputs {
+  /** The inputs of these items, by ordinal. */
+  load(executionId: string, ordinals: readonly number[]): Promise<ReadonlyMap<number, ItemInput>>;
+}
+
+export interface AgentLoader {
+  /** The code of a pinned version. Throws when this node cannot run it. */
+  load(agentVersionId: string): Promise<AgentRun>;
+}
+
+/** Time, as the engine sees it. */
+export interface Clock {
+  now(): Date;
+  /** Calls back after `ms`; the answer cancels it. Delays beyond what a timer can hold are cut. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+/** Where the engine tells of its work; keys are fixed, values never hold inputs or outputs. */
+export interface EngineLog {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+  debug(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface EngineParts {
+  readonly store: LaneStore;
+  /** Freezes the next chunk of items, moves the next chunk of a retry, or seals. */
+  readonly prepare: (executionId: string) => Promise<PrepareAnswer>;
+  readonly inputs: ItemInputs;
+  readonly agents: AgentLoader;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly publish: (executionId: string, revision: number) => void;
+  readonly log: EngineLog;
+  /** How long an aborted call may still answer before its item is closed without it. */
+  readonly cancelGraceMs: number;
+  /** How long a stopping node lets running calls finish before it aborts them. */
+  readonly drainMs: number;
+  /** How often it looks for work that nobody told it of. */
+  readonly pollMs: number;
+}

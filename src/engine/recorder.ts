@@ -1,0 +1,191 @@
+/**
+ * Group commit: gathers what a lane's attempts produce and writes it in flushes, one at a time.
+ *
+ * Idle: the first outcome is flushed at once, alone. Busy: while a flush is in flight outcomes gather, and the
+ * next flush takes up to `FLUSH_MAX` of them. Several moves of one item between two flushes become one. Starts
+ * alone are held back a moment, since most are followed by their outcome.
+ *
+ * Leaves an item's fate to the database: a move whose guard does not hold there is dropped. When the answer says
+ * that the lane is lost, everything staged is dropped and nothing is written any more.
+ */
+import { itemError } from '../domain/item-error.ts';
+import type { ItemMove, EngineParts, FailureRow, HeldLane, ResultRow, SettleAnswer } from './ports.ts';
+import type { LaneItem } from './lane-item.ts';
+
+/** Most items that one flush writes. */
+export const FLUSH_MAX = 500;
+const START_DELAY_MS = 10;
+const RETRY_BASE_MS = 100;
+const RETRY_MAX_MS = 5_000;
+
+interface Staged {
+  readonly item: LaneItem;
+  move: Omit<ItemMove, 'was'>;
+  /** Whether this is more than a start, and so worth a flush of its own. */
+  outcome: boolean;
+  results: ResultRow[];
+  failures: FailureRow[];
+}
+
+export interface RecorderHooks {
+  /** After each flush that the database answered. */
+  answered(answer: SettleAnswer): void;
+  /** The item's staged move is in the database, or was refused there. */
+  written(item: LaneItem, move: Omit<ItemMove, 'was'>): void;
+}
+
+export class Recorder {
+  readonly #parts: Pick<EngineParts, 'store' | 'clock' | 'log'>;
+  readonly #lane: HeldLane;
+  readonly #round: number;
+  readonly #hooks: RecorderHooks;
+  #staged = new Map<number, Staged>();
+  #outcomes = 0;
+  #pump: Promise<void> | null = null;
+  #cancelDelay: (() => void) | null = null;
+  #lost = false;
+  #roomWaiters: (() => void)[] = [];
+
+  constructor(parts: Pick<EngineParts, 'store' | 'clock' | 'log'>, lane: HeldLane, round: number, hooks: RecorderHooks) {
+    this.#parts = parts;
+    this.#lane = lane;
+    this.#round = round;
+    this.#hooks = hooks;
+  }
+
+  /** Stages an item's move, with a result or a failure to append. */
+  stage(
+    item: LaneItem,
+    move: Omit<ItemMove, 'was'>,
+    rows: { result?: ResultRow; failure?: FailureRow } = {},
+  ): void {
+    if (this.#lost) return;
+    const staged = this.#staged.get(item.ordinal) ?? { item, move, outcome: false, results: [], failures: [] };
+    staged.move = move;
+    if (rows.result) staged.results.push(rows.result);
+    if (rows.failure) staged.failures.push(rows.failure);
+    const outcome = move.to !== 'RUNNING' || rows.result !== undefined;
+    if (outcome && !staged.outcome) {
+      staged.outcome = true;
+      this.#outcomes += 1;
+    }
+    this.#staged.set(item.ordinal, staged);
+    if (outcome) this.#flushSoon();
+    else this.#cancelDelay ??= this.#parts.clock.after(START_DELAY_MS, () => this.#flushSoon());
+  }
+
+  /** Resolves when fewer outcomes than one flush takes are waiting; starts should wait for it. */
+  async room(): Promise<void> {
+    while (this.#outcomes >= FLUSH_MAX && !this.#lost) {
+      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
+    }
+  }
+
+  /** Resolves when all that is staged now is in the database, or the lane is lost. */
+  async flushed(): Promise<void> {
+    while (this.#staged.size > 0 || this.#pump !== null) {
+      this.#flushSoon();
+      await this.#pump;
+    }
+  }
+
+  /** Drops what is staged and writes no more; a flush in flight may still land or be refused. */
+  lose(): void {
+    this.#lost = true;
+    this.#cancelDelay?.();
+    this.#staged.clear();
+    this.#outcomes = 0;
+    this.#releaseRoom();
+  }
+
+  #flushSoon(): void {
+    this.#cancelDelay?.();
+    this.#cancelDelay = null;
+    this.#pump ??= this.#pumpAll().finally(() => {
+      this.#pump = null;
+      if (this.#outcomes > 0) this.#flushSoon();
+    });
+  }
+
+  async #pumpAll(): Promise<void> {
+    // Lets everything that settles in this turn of the loop join the first flush.
+    await Promise.resolve();
+    while (this.#staged.size > 0 && !this.#lost) await this.#write(this.#take());
+  }
+
+  #take(): Staged[] {
+    const batch: Staged[] = [];
+    for (const [ordinal, staged] of this.#staged) {
+      if (batch.length === FLUSH_MAX) break;
+      this.#staged.delete(ordinal);
+      if (staged.outcome) this.#outcomes -= 1;
+      batch.push(staged);
+    }
+    this.#releaseRoom();
+    return batch;
+  }
+
+  #releaseRoom(): void {
+    for (const resolve of this.#roomWaiters.splice(0)) resolve();
+  }
+
+  async #write(batch: readonly Staged[]): Promise<void> {
+    // An interrupted item that the database never saw running has nothing to take back.
+    const [idle, moving] = partition(batch, ({ item, move }) => move.to === 'QUEUED' && item.recorded !== 'RUNNING');
+    for (const { item, move } of idle) this.#hooks.written(item, move);
+    for (let delay = RETRY_BASE_MS; moving.length > 0 && !this.#lost; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
+      try {
+        return this.#answered(moving, await this.#settle(moving));
+      } catch (error) {
+        if (this.#parts.store.refusedData(error)) return await this.#isolate(moving, error);
+        this.#parts.log.warn({ executionId: this.#lane.executionId, err: error, retryInMs: delay }, 'flush failed, will be retried');
+        await new Promise<void>((resolve) => this.#parts.clock.after(delay, resolve));
+      }
+    }
+  }
+
+  #settle(batch: readonly Staged[]): Promise<SettleAnswer> {
+    return this.#parts.store.settle(this.#lane, {
+      round: this.#round,
+      moves: batch.map(({ item, move }) => ({ ...move, was: item.recorded })),
+      results: batch.flatMap(({ results }) => results),
+      failures: batch.flatMap(({ failures }) => failures),
+    });
+  }
+
+  #answered(batch: readonly Staged[], answer: SettleAnswer): void {
+    if (!answer.held) this.lose();
+    for (const { item, move } of batch) {
+      item.recorded = move.to;
+      this.#hooks.written(item, move);
+    }
+    this.#hooks.answered(answer);
+  }
+
+  /** The database refused this data: halves the batch down to the guilty item, which fails as VALIDATION. */
+  async #isolate(batch: readonly Staged[], cause: unknown): Promise<void> {
+    const [first] = batch;
+    if (first === undefined) return;
+    if (batch.length > 1) {
+      const middle = batch.length >> 1;
+      await this.#write(batch.slice(0, middle));
+      return await this.#write(batch.slice(middle));
+    }
+    const { item, move } = first;
+    this.#parts.log.warn({ executionId: this.#lane.executionId, ordinal: item.ordinal, err: cause }, 'result refused by the database');
+    if (first.results.length === 0 && first.failures.length === 0) {
+      // Not the item's data then: nothing here can mend it, and trying again for ever would block the lane.
+      throw new Error(`a move of item ${item.ordinal} to ${move.to} was refused`, { cause });
+    }
+    const error = itemError('VALIDATION', 'result_refused', 'The database cannot store what the agent returned.');
+    const at = this.#parts.clock.now();
+    first.results = [];
+    first.failures = [{ ordinal: item.ordinal, tier: move.tier, attempt: move.attempt, error, at }];
+    first.move = { ...move, to: 'FAILED', runAfter: null, endedAt: at, startedAt: move.startedAt ?? at, error, flawed: false };
+    await this.#write([first]);
+  }
+}
+
+function partition<T>(list: readonly T[], test: (entry: T) => boolean): [T[], T[]] {
+  return [list.filter(test), list.filter((entry) => !test(entry))];
+}

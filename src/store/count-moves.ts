@@ -1,0 +1,72 @@
+/**
+ * The one way an execution's counts, revision and end change.
+ *
+ * Every statement that moves items ends in an UPDATE of `batch_execution x` from a one-row relation `d` with the
+ * change of each count (`total, queued, running, retrying, succeeded, failed, cancelled, expired, flawed`). The
+ * SET list here adds it, takes the next revision, and ends the execution when its last open item is closed.
+ */
+import { type RawBuilder, sql } from 'kysely';
+
+export interface CountMove {
+  readonly now: Date;
+  /** Whether this statement seals the set of items. */
+  readonly seals?: boolean;
+  /** Why the execution cannot go on; it then ends FAILED once nothing is open. */
+  readonly failure?: string | null;
+}
+
+const after = (count: string) => sql.raw(`(x.${count} + d.${count})`);
+const OPEN_AFTER = sql`(${after('queued')} + ${after('running')} + ${after('retrying')})`;
+
+/** The SET list; see the head of this file. */
+export function countMove(move: CountMove): RawBuilder<unknown> {
+  const sealed = move.seals ? sql`true` : sql`x.sealed_at is not null and x.retry_cursor is null`;
+  const ends = sql`(${OPEN_AFTER} = 0 and (x.status = 'CANCELLING' or ${move.failure == null ? sealed : sql`true`}))`;
+  const failure = move.failure ?? null;
+  const end = sql`case
+      when x.status = 'CANCELLING' then 'CANCELLED'
+      when ${failure}::text is not null then 'FAILED'
+      when ${after('total')} = 0 then 'COMPLETED'
+      when ${after('succeeded')} = 0 then 'FAILED'
+      when ${after('failed')} + ${after('cancelled')} + ${after('expired')} + ${after('flawed')} > 0
+        then 'COMPLETED_WITH_ERRORS'
+      else 'COMPLETED' end`;
+  const goesOn = move.seals
+    ? sql`case when x.status <> 'PREPARING' then x.status when x.started_at is null then 'QUEUED' else 'RUNNING' end`
+    : sql`x.status`;
+  return sql`
+    total = ${after('total')}, queued = ${after('queued')}, running = ${after('running')},
+    retrying = ${after('retrying')}, succeeded = ${after('succeeded')}, failed = ${after('failed')},
+    cancelled = ${after('cancelled')}, expired = ${after('expired')}, flawed = ${after('flawed')},
+    revision = x.revision + 1,
+    last_activity_at = ${move.now},
+    status = case when ${ends} then ${end} else ${goesOn} end,
+    ended_at = case when ${ends} then ${move.now}::timestamptz end,
+    sealed_at = coalesce(x.sealed_at, case when ${ends} ${move.seals ? sql`or true` : sql``} then ${move.now}::timestamptz end),
+    retry_cursor = case when ${ends} then null else x.retry_cursor end,
+    error = case
+      when not ${ends} or x.status = 'CANCELLING' then x.error
+      when ${failure}::text is not null then ${failure}::text
+      when ${after('succeeded')} = 0 and ${after('total')} > 0
+        then 'None of the ' || ${after('total')} || ' items succeeded.' end`;
+}
+
+/** A relation `d` of no change at all. */
+export const NO_CHANGE = sql`(select 0 as total, 0 as queued, 0 as running, 0 as retrying, 0 as succeeded, 0 as failed,
+    0 as cancelled, 0 as expired, 0 as flawed) d`;
+
+/**
+ * The select list of a relation `d` over moved items with columns `was`, `status` and `flawed`.
+ *
+ * `flawed` counts only what becomes SUCCEEDED: nothing takes a succeeded item back but a resubmit.
+ */
+export const COUNT_CHANGES = sql`
+    count(*)::int as n, 0 as total,
+    ((count(*) filter (where status = 'QUEUED')) - (count(*) filter (where was = 'QUEUED')))::int as queued,
+    ((count(*) filter (where status = 'RUNNING')) - (count(*) filter (where was = 'RUNNING')))::int as running,
+    ((count(*) filter (where status = 'RETRYING')) - (count(*) filter (where was = 'RETRYING')))::int as retrying,
+    ((count(*) filter (where status = 'SUCCEEDED')) - (count(*) filter (where was = 'SUCCEEDED')))::int as succeeded,
+    ((count(*) filter (where status = 'FAILED')) - (count(*) filter (where was = 'FAILED')))::int as failed,
+    ((count(*) filter (where status = 'CANCELLED')) - (count(*) filter (where was = 'CANCELLED')))::int as cancelled,
+    ((count(*) filter (where status = 'EXPIRED')) - (count(*) filter (where was = 'EXPIRED')))::int as expired,
+    (count(*) filter (where status = 'SUCCEEDED' and flawed))::int as flawed`;

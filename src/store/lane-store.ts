@@ -1,0 +1,55 @@
+import type { LaneStore, OpenExecution } from '../engine/ports.ts';
+import { closeItems } from './close-items.ts';
+import type { Db } from './database.ts';
+import { claim, fenceLanes, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
+import { settle } from './settle.ts';
+
+/** The engine's store on a database, for the node with this id. */
+export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () => Date): LaneStore {
+  return {
+    openExecutions: async () => groupByExecution(await openExecutions(db)),
+    openExecution: async (id) => groupByExecution(await openExecutions(db, id))[0] ?? null,
+    takeLane: (executionId, no) => takeLane(db, executionId, no, node, isAlive, now()),
+    claim: (lane, keep, want, at) => claim(db, lane, keep, want, at),
+    settle: (lane, settlement) => settle(db, lane, settlement, now()),
+    releaseLane: (lane, keep) => releaseLane(db, lane, keep),
+    fenceLanes: (executionId) => fenceLanes(db, executionId),
+    closeItems: (executionId, close) => closeItems(db, executionId, close, now()),
+    previousResult: (executionId, ordinal, tier) => previousResult(db, executionId, ordinal, tier),
+    refusedData,
+  };
+}
+
+type OpenRow = Awaited<ReturnType<typeof openExecutions>>[number];
+
+function groupByExecution(rows: readonly OpenRow[]): OpenExecution[] {
+  const executions = new Map<string, OpenExecution & { lanes: number[] }>();
+  for (const { id, status, cancelMode, unprepared, no } of rows) {
+    const seen = executions.get(id);
+    if (seen === undefined) executions.set(id, { id, status, cancelMode, unprepared: Boolean(unprepared), lanes: [no] });
+    else seen.lanes.push(no);
+  }
+  return [...executions.values()];
+}
+
+async function previousResult(db: Db, executionId: string, ordinal: number, tier: number): Promise<unknown> {
+  const row = await db
+    .selectFrom('itemResult')
+    .select('data')
+    .where('executionId', '=', executionId)
+    .where('ordinal', '=', ordinal)
+    .where('tier', '=', tier)
+    .orderBy('round', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.data ?? null;
+}
+
+/**
+ * Whether the database refused the data itself: SQLSTATE classes 21 and 22 (data), 23 (a constraint) and 54
+ * (a limit). Everything else (08, 40, 53, 57, or no SQLSTATE at all) is worth another try as it is.
+ */
+function refusedData(error: unknown): boolean {
+  const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' && /^(21|22|23|54)[0-9A-Z]{3}$/.test(code);
+}

@@ -1,0 +1,99 @@
+/** The flush: everything a lane's attempts produced, written in one statement. */
+import { sql } from 'kysely';
+import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
+import type { ExecutionStatus } from '../domain/states.ts';
+import type { Db } from './database.ts';
+import { COUNT_CHANGES, countMove } from './count-moves.ts';
+
+interface SettleRow {
+  held: boolean;
+  status: ExecutionStatus | null;
+  revision: number | null;
+  refused: number[];
+}
+
+/**
+ * Settles a lane's outcomes while its epoch is current.
+ *
+ * One autocommit statement, raw because Kysely has no data-modifying CTE over `unnest`. It locks execution, lane
+ * and items in that order; each item moves only from the status the lane knows it to have; results, failures,
+ * counts, the change log and the next revision are written with it or not at all. `held: false` means a takeover
+ * or the execution's end got there first: drop the outcomes, never write them again.
+ *
+ * `ordinal = any(…)` beside the join keeps both key columns in the index condition whatever the statistics say:
+ * a hash join over the whole execution was chosen without it on freshly loaded tables.
+ */
+export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now: Date): Promise<SettleAnswer> {
+  const { rows } = await settleStatement(lane, settlement, now).execute(db);
+  const row = rows[0];
+  return {
+    held: row?.held ?? false,
+    status: row?.status ?? 'CANCELLED',
+    revision: row?.revision ?? null,
+    refused: row?.refused ?? [],
+  };
+}
+
+/** The statement of `settle`, apart so that a test can EXPLAIN it. */
+export function settleStatement(lane: HeldLane, settlement: Settlement, now: Date) {
+  const { moves, results, failures, round } = settlement;
+  const ordinals = moves.map((move) => move.ordinal);
+  return sql<SettleRow>`/* settle */
+with e as materialized (
+  select id, status, revision from batch_execution
+  where id = ${lane.executionId} and ended_at is null for no key update
+), l as materialized (
+  select lane.no from execution_lane lane join e on e.id = lane.execution_id
+  where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
+), u as materialized (
+  select * from unnest(${ordinals}::int[], ${moves.map((m) => m.was)}::text[], ${moves.map((m) => m.to)}::text[],
+    ${moves.map((m) => m.tier)}::int[], ${moves.map((m) => m.attempt)}::int[], ${moves.map((m) => m.deaths)}::int[],
+    ${moves.map((m) => m.runAfter)}::timestamptz[], ${moves.map((m) => m.startedAt)}::timestamptz[],
+    ${moves.map((m) => m.endedAt)}::timestamptz[], ${moves.map((m) => m.error?.category ?? null)}::text[],
+    ${moves.map((m) => m.error?.code ?? null)}::text[], ${moves.map((m) => m.error?.transient ?? null)}::bool[],
+    ${moves.map((m) => m.flawed)}::bool[])
+  as u(ordinal, was, status, tier, attempt, deaths, run_after, started_at, ended_at, category, code, transient, flawed)
+), moved as (
+  update batch_item i
+  set status = u.status, tier = u.tier, attempt = u.attempt, deaths = u.deaths, run_after = u.run_after,
+    started_at = u.started_at, ended_at = u.ended_at, error_category = u.category, error_code = u.code,
+    error_transient = u.transient, revision = e.revision + 1
+  from u, e, l
+  where i.execution_id = ${lane.executionId} and i.ordinal = any(${ordinals}::int[])
+    and i.ordinal = u.ordinal and i.status = u.was
+  returning i.ordinal, u.was, u.status, u.flawed
+), d as (select ${COUNT_CHANGES} from moved
+), x as (
+  update batch_execution x set ${countMove({ now })}
+  from d, e where x.id = e.id and d.n > 0
+  returning x.status, x.revision
+), appended_results as (
+  insert into item_result (execution_id, ordinal, tier, round, attempt, data, field_errors, artifacts, content_hash, at)
+  select ${lane.executionId}, r.ordinal, r.tier, ${round}::int, r.attempt, r.data::json, r.field_errors::json,
+    r.artifacts::json, r.content_hash, ${now}::timestamptz
+  from unnest(${results.map((r) => r.ordinal)}::int[], ${results.map((r) => r.tier)}::int[],
+    ${results.map((r) => r.attempt)}::int[], ${results.map((r) => r.data)}::text[],
+    ${results.map((r) => r.fieldErrors)}::text[], ${results.map((r) => r.artifacts)}::text[],
+    ${results.map((r) => r.contentHash)}::text[])
+  as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash)
+  join moved on moved.ordinal = r.ordinal
+), appended_failures as (
+  insert into item_failure (execution_id, ordinal, tier, round, attempt, category, transient, code, message, details, at)
+  select ${lane.executionId}, f.ordinal, f.tier, ${round}::int, f.attempt, f.category, f.transient, f.code, f.message,
+    f.details::json, f.at
+  from unnest(${failures.map((f) => f.ordinal)}::int[], ${failures.map((f) => f.tier)}::int[],
+    ${failures.map((f) => f.attempt)}::int[], ${failures.map((f) => f.error.category)}::text[],
+    ${failures.map((f) => f.error.transient)}::bool[], ${failures.map((f) => f.error.code)}::text[],
+    ${failures.map((f) => f.error.message)}::text[], ${failures.map((f) => f.error.details)}::text[],
+    ${failures.map((f) => f.at)}::timestamptz[])
+  as f(ordinal, tier, attempt, category, transient, code, message, details, at)
+  join moved on moved.ordinal = f.ordinal
+), logged as (
+  insert into execution_change (execution_id, revision, ordinals)
+  select ${lane.executionId}, x.revision, (select array_agg(ordinal) from moved) from x
+)
+select exists (select 1 from l) as held,
+  coalesce((select status from x), (select status from e)) as status,
+  (select revision from x) as revision,
+  array(select u.ordinal from u except select moved.ordinal from moved) as refused`;
+}
