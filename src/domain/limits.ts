@@ -21,6 +21,15 @@ export const LIMITS = {
   /** Bytes of one item's result in one tier, as JSON text. */
   resultBytes: 10 * 1024 * 1024,
   metadataBytes: 64 * 1024,
+  /** Bytes of a tier's config, as JSON text. */
+  configBytes: 256 * 1024,
+  /** UTF-8 bytes of an element's id; a database index takes no more than 2,700. */
+  elementIdBytes: 1_024,
+  /** Element ids in one filter. */
+  filterElementIds: 10_000,
+  /** Delay before the first automatic retry, and the longest delay. */
+  backoffMs: { min: 0, max: 86_400_000 },
+  backoffFactor: { min: 1, max: 10 },
   jsonDepth: 64,
   nameLength: 200,
   messageLength: 2_000,

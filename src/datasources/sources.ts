@@ -1,0 +1,24 @@
+/** Lists and reads the elements of every kind of datasource. */
+import type { Datasource } from '../domain/model.ts';
+import type { ElementSources } from '../services/ports.ts';
+import type { Db } from '../store/database.ts';
+import { createFolderRoots } from './folder-root.ts';
+import { createFolderSource } from './folder-source.ts';
+import { createStoredSource } from './stored-source.ts';
+
+/**
+ * The sources behind all datasources. `foldersDir` is the folder below which projects have theirs, null for none.
+ *
+ * `page` and `exists` throw SourceError when a folder is gone; its fields say what an item's error needs.
+ */
+export function createSources(db: Db, foldersDir: string | null): ElementSources {
+  const folders = createFolderSource(createFolderRoots(db, foldersDir));
+  const rows = createStoredSource(db);
+  const sourceOf = ({ kind }: Datasource): ElementSources => (kind === 'FOLDER' ? folders : rows);
+  return {
+    page: (datasource, ...rest) => sourceOf(datasource).page(datasource, ...rest),
+    find: (datasource, ...rest) => sourceOf(datasource).find(datasource, ...rest),
+    read: (datasource, ...rest) => sourceOf(datasource).read(datasource, ...rest),
+    exists: (datasource, ...rest) => sourceOf(datasource).exists(datasource, ...rest),
+  };
+}

@@ -1,0 +1,45 @@
+/** Elements that are rows: of STORED datasources by mutation, of INLINE ones by a create call. */
+import { compileFilters } from '../domain/filters.ts';
+import type { DataElement } from '../domain/model.ts';
+import type { ElementSources } from '../services/ports.ts';
+import { findElement, listElements, readElement } from '../store/data-elements.ts';
+import type { Db } from '../store/database.ts';
+import { createPauser } from './pauser.ts';
+import { elementNotFound } from './source-error.ts';
+
+/** Rows read at once while a filter looks for those it takes. */
+const SCAN = 1_000;
+
+/** The element source for datasources of kinds STORED and INLINE; the order is that of insertion. */
+export function createStoredSource(db: Db): ElementSources {
+  return {
+    async page(datasource, filters, after, limit) {
+      const matches = compileFilters(filters);
+      const pauser = createPauser();
+      const found: DataElement[] = [];
+      let position = after === null ? -1 : Number(after);
+      for (;;) {
+        const asked = filters.regex === undefined && filters.mediaTypes === undefined ? limit - found.length : SCAN;
+        const rows = await listElements(db, datasource.id, position, asked, filters.elementIds);
+        for (const { position: place, ...element } of rows) {
+          if (found.length === limit) return { elements: found, cursor: String(position) };
+          position = place;
+          if (matches(element)) found.push(element);
+          if (pauser.isDue()) await pauser.pause();
+        }
+        if (rows.length < asked) return { elements: found, cursor: null };
+        if (found.length === limit) return { elements: found, cursor: String(position) };
+      }
+    },
+
+    find: (datasource, elementId) => findElement(db, datasource.id, elementId),
+
+    async read(datasource, elementId) {
+      const element = await readElement(db, datasource.id, elementId);
+      if (element === null) throw elementNotFound(elementId);
+      return element;
+    },
+
+    exists: () => Promise.resolve(null),
+  };
+}

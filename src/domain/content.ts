@@ -1,0 +1,31 @@
+/** Documents of an element: their bytes, their size and the hash that tells whether they changed. */
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type { StoredDocument } from './model.ts';
+
+/** The bytes of a document; JSON as its text. */
+export function documentBytes(document: StoredDocument): Buffer {
+  if (document.text !== undefined) return Buffer.from(document.text);
+  if (document.base64 !== undefined) return Buffer.from(document.base64, 'base64');
+  return Buffer.from(JSON.stringify(document.json ?? null));
+}
+
+/** The document that bytes make: as text where they are UTF-8, else as base64; either gives back the same bytes. */
+export function documentOf(filename: string, mediaType: string, bytes: Buffer): StoredDocument {
+  return isUtf8(bytes)
+    ? { filename, mediaType, text: bytes.toString('utf8') }
+    : { filename, mediaType, base64: bytes.toString('base64') };
+}
+
+/** The bytes of all documents together, and the SHA-256 (hex) over their names, types and bytes in order. */
+export function measureContent(documents: readonly StoredDocument[]): { sizeBytes: number; contentHash: string } {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for (const document of documents) {
+    const bytes = documentBytes(document);
+    sizeBytes += bytes.byteLength;
+    // The length keeps the border between two documents apart from their content.
+    hash.update(JSON.stringify([document.filename, document.mediaType, bytes.byteLength])).update(bytes);
+  }
+  return { sizeBytes, contentHash: hash.digest('hex') };
+}

@@ -1,0 +1,154 @@
+/** Elements that are stored in the database: those of STORED and INLINE datasources. */
+import { sql } from 'kysely';
+import type { DataElement, StoredDocument } from '../domain/model.ts';
+import type { Db, Tx } from './database.ts';
+import { named } from './statement-name.ts';
+
+/** An element to store; `metadata` and `documents` are JSON texts, so that they are written once. */
+export interface NewElement {
+  readonly id: string;
+  readonly filename: string;
+  readonly mediaType: string;
+  readonly metadata: string | null;
+  readonly documents: string;
+  readonly sizeBytes: number;
+  readonly contentHash: string;
+}
+
+/** A stored element with its place in the datasource. */
+export interface PlacedElement extends DataElement {
+  readonly position: number;
+}
+
+const COLUMNS = [
+  'id',
+  'datasourceId',
+  'filename',
+  'mediaType',
+  'metadata',
+  'sizeBytes',
+  'contentHash',
+  'createdAt',
+  'updatedAt',
+  'position',
+] as const;
+
+// A statement is bounded by its rows (65,535 parameters) and by its bytes: PGlite parses it in our thread.
+const CHUNK_ROWS = 500;
+const CHUNK_BYTES = 1_000_000;
+
+/** Elements after a position in the datasource's order; with `ids` only these. */
+export async function listElements(
+  db: Db,
+  datasourceId: string,
+  after: number,
+  limit: number,
+  ids?: readonly string[],
+): Promise<readonly PlacedElement[]> {
+  let query = named(db, 'listElements')
+    .selectFrom('dataElement')
+    .select(COLUMNS)
+    .where('datasourceId', '=', datasourceId)
+    .where('position', '>', after);
+  // One array instead of a parameter each: filters name up to ten thousand.
+  if (ids !== undefined) query = query.where(sql<boolean>`id = any(${ids}::text[])`);
+  return await query.orderBy('position').limit(limit).execute();
+}
+
+/** One element without its content, or null. */
+export async function findElement(db: Db, datasourceId: string, id: string): Promise<DataElement | null> {
+  const row = await named(db, 'findElement')
+    .selectFrom('dataElement')
+    .select(COLUMNS)
+    .where('datasourceId', '=', datasourceId)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** An element's documents and their hash, or null. */
+export async function readElement(
+  db: Db,
+  datasourceId: string,
+  id: string,
+): Promise<{ documents: readonly StoredDocument[]; contentHash: string } | null> {
+  const row = await named(db, 'readElement')
+    .selectFrom('dataElement')
+    .select(['documents', 'contentHash'])
+    .where('datasourceId', '=', datasourceId)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** How many elements the datasource has. */
+export async function countElements(db: Db, datasourceId: string): Promise<number> {
+  const { count } = await named(db, 'countElements')
+    .selectFrom('dataElement')
+    .select(sql<number>`count(*)::int`.as('count'))
+    .where('datasourceId', '=', datasourceId)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+/**
+ * Stores elements behind those that are there, in their order; those whose id is there get the new content in place.
+ *
+ * Answers the ids that were new. Ids must differ from each other. The datasource must be locked, so that places
+ * become visible in order: a reader that goes on behind a place must not miss one that commits later.
+ */
+export async function upsertElements(
+  tx: Tx,
+  datasourceId: string,
+  elements: readonly NewElement[],
+  now: Date,
+): Promise<ReadonlySet<string>> {
+  const added = new Set<string>();
+  for (const chunk of chunksOf(elements)) {
+    const rows = await named(tx, 'upsertElements')
+      .insertInto('dataElement')
+      .values(chunk.map((element) => ({ ...element, datasourceId, createdAt: now, updatedAt: now })))
+      .onConflict((conflict) =>
+        conflict.columns(['datasourceId', 'id']).doUpdateSet(({ ref }) => ({
+          filename: ref('excluded.filename'),
+          mediaType: ref('excluded.mediaType'),
+          metadata: ref('excluded.metadata'),
+          documents: ref('excluded.documents'),
+          sizeBytes: ref('excluded.sizeBytes'),
+          contentHash: ref('excluded.contentHash'),
+          updatedAt: ref('excluded.updatedAt'),
+        })),
+      )
+      // A row that was inserted has never been locked or updated.
+      .returning(['id', sql<boolean>`xmax = 0`.as('isNew')])
+      .execute();
+    for (const row of rows) if (row.isNew) added.add(row.id);
+  }
+  return added;
+}
+
+/** Deletes elements; the ids of those that were there. */
+export async function deleteElements(tx: Tx, datasourceId: string, ids: readonly string[]): Promise<readonly string[]> {
+  const rows = await named(tx, 'deleteElements')
+    .deleteFrom('dataElement')
+    .where('datasourceId', '=', datasourceId)
+    .where(sql<boolean>`id = any(${ids}::text[])`)
+    .returning('id')
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+function* chunksOf(elements: readonly NewElement[]): Generator<NewElement[]> {
+  let chunk: NewElement[] = [];
+  let bytes = 0;
+  for (const element of elements) {
+    if (chunk.length === CHUNK_ROWS || (chunk.length > 0 && bytes + element.documents.length > CHUNK_BYTES)) {
+      yield chunk;
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(element);
+    bytes += element.documents.length;
+  }
+  if (chunk.length > 0) yield chunk;
+}

@@ -1,0 +1,162 @@
+/** Datasources: named sets of inputs. */
+import type { Datasource, DatasourceKind } from '../domain/model.ts';
+import type { Page } from '../domain/page.ts';
+import type { Db, Tx } from './database.ts';
+import { keysetPage } from './keyset.ts';
+import { named } from './statement-name.ts';
+
+/** A datasource to store; `contentHash` for INLINE only. */
+export interface NewDatasource extends Datasource {
+  readonly contentHash: string | null;
+}
+
+interface DatasourceRow {
+  id: string;
+  projectId: string;
+  kind: DatasourceKind;
+  name: string;
+  description: string | null;
+  folderPath: string | null;
+  folderGlob: string | null;
+  createdAt: Date;
+}
+
+const COLUMNS = ['id', 'projectId', 'kind', 'name', 'description', 'folderPath', 'folderGlob', 'createdAt'] as const;
+
+function toDatasource({ folderPath, folderGlob, ...row }: DatasourceRow): Datasource {
+  return { ...row, folder: folderPath === null || folderGlob === null ? null : { path: folderPath, glob: folderGlob } };
+}
+
+/** Stores a named datasource; `false` when the project has one with this name. */
+export async function insertDatasource(db: Db, { folder, ...datasource }: NewDatasource): Promise<boolean> {
+  const stored = await named(db, 'insertDatasource')
+    .insertInto('datasource')
+    .values({ ...datasource, folderPath: folder?.path ?? null, folderGlob: folder?.glob ?? null })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  return stored !== undefined;
+}
+
+/** The project's datasource with this id, or null. */
+export async function findDatasource(db: Db, projectId: string, id: string): Promise<Datasource | null> {
+  const row = await named(db, 'findDatasource')
+    .selectFrom('datasource')
+    .select(COLUMNS)
+    .where('id', '=', id)
+    .where('projectId', '=', projectId)
+    .executeTakeFirst();
+  return row === undefined ? null : toDatasource(row);
+}
+
+/** The project's datasources with these ids, in no order. */
+export async function findDatasources(db: Db, projectId: string, ids: readonly string[]): Promise<readonly Datasource[]> {
+  if (ids.length === 0) return [];
+  const rows = await named(db, 'findDatasources')
+    .selectFrom('datasource')
+    .select(COLUMNS)
+    .where('projectId', '=', projectId)
+    .where('id', 'in', ids)
+    .execute();
+  return rows.map(toDatasource);
+}
+
+/** The id of the project's datasource with this name (INLINE ones have no name of their own), or null. */
+export async function findDatasourceIdByName(db: Db, projectId: string, name: string): Promise<string | null> {
+  const row = await named(db, 'findDatasourceIdByName')
+    .selectFrom('datasource')
+    .select('id')
+    .where('projectId', '=', projectId)
+    .where('name', '=', name)
+    .where('kind', '<>', 'INLINE')
+    .executeTakeFirst();
+  return row?.id ?? null;
+}
+
+/** The project's INLINE datasource whose items have this hash, or null. */
+export async function findInlineDatasource(db: Db, projectId: string, contentHash: string): Promise<Datasource | null> {
+  const row = await named(db, 'findInlineDatasource')
+    .selectFrom('datasource')
+    .select(COLUMNS)
+    .where('projectId', '=', projectId)
+    .where('contentHash', '=', contentHash)
+    .where('kind', '=', 'INLINE')
+    .executeTakeFirst();
+  return row === undefined ? null : toDatasource(row);
+}
+
+/** A page of the project's datasources, oldest first; INLINE ones only when asked for. */
+export async function listDatasources(
+  db: Db,
+  projectId: string,
+  page: Page,
+  kinds: readonly DatasourceKind[],
+): Promise<readonly Datasource[]> {
+  const query = named(db, 'listDatasources')
+    .selectFrom('datasource')
+    .select(COLUMNS)
+    .where('projectId', '=', projectId)
+    .where('kind', 'in', kinds);
+  const rows = await keysetPage(query, ['createdAt', 'id'], page).execute();
+  return rows.map(toDatasource);
+}
+
+/** Locks the datasource's row against other writers of its elements; null when the project has no such datasource. */
+export async function lockDatasource(tx: Tx, projectId: string, id: string): Promise<Datasource | null> {
+  const row = await named(tx, 'lockDatasource')
+    .selectFrom('datasource')
+    .select(COLUMNS)
+    .where('id', '=', id)
+    .where('projectId', '=', projectId)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  return row === undefined ? null : toDatasource(row);
+}
+
+/**
+ * Deletes a datasource and its elements, unless an execution refers to it.
+ *
+ * Executions keep their datasource even when they have ended: a retry reads its elements again.
+ */
+export async function deleteDatasource(tx: Tx, projectId: string, id: string): Promise<boolean> {
+  const { numDeletedRows } = await named(tx, 'deleteDatasource')
+    .deleteFrom('datasource')
+    .where('id', '=', id)
+    .where('projectId', '=', projectId)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('batchExecution').select('id').whereRef('inputDatasourceId', '=', 'datasource.id'))),
+    )
+    .executeTakeFirstOrThrow();
+  return numDeletedRows > 0n;
+}
+
+/** An execution that reads the datasource, an open one if there is any; null when none does. */
+export async function findExecutionReading(db: Db, datasourceId: string): Promise<{ id: string; isOpen: boolean } | null> {
+  const row = await named(db, 'findExecutionReading')
+    .selectFrom('batchExecution')
+    .select(['id', 'endedAt'])
+    .where('inputDatasourceId', '=', datasourceId)
+    .orderBy('endedAt', (order) => order.desc().nullsFirst())
+    .limit(1)
+    .executeTakeFirst();
+  return row === undefined ? null : { id: row.id, isOpen: row.endedAt === null };
+}
+
+/** The names that a project's folder may have: its id, then its slug unless another project has the same. */
+export async function findProjectFolders(db: Db, projectId: string): Promise<readonly string[]> {
+  const row = await named(db, 'findProjectFolders')
+    .selectFrom('project as p')
+    .select(['p.id', 'p.slug'])
+    .select(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('project as other')
+          .select('other.id')
+          .whereRef('other.slug', '=', 'p.slug')
+          .whereRef('other.id', '<>', 'p.id'),
+      ).as('shared'),
+    )
+    .where('p.id', '=', projectId)
+    .executeTakeFirst();
+  if (row === undefined) return [];
+  return row.shared ? [row.id] : [row.id, row.slug];
+}
