@@ -4,6 +4,10 @@ import { builder } from './builder.ts';
 import './scalars.ts';
 import './errors.ts';
 import './node.ts';
+import './api-key.ts';
+import './customer.ts';
+import './limits-query.ts';
+import './project.ts';
 import './viewer.ts';
 
 /** Builds the executable schema from every type file. */

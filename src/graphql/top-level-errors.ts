@@ -1,7 +1,8 @@
 /** How errors look outside of unions: each has `extensions.code`, and what is not meant for callers is hidden. */
 import { GraphQLError } from 'graphql';
 import type { ZodError } from 'zod';
-import { UserError, type UserErrorCode, ValidationError } from '../domain/user-error.ts';
+import { type UserError, type UserErrorCode, ValidationError } from '../domain/user-error.ts';
+import { zodIssues } from '../services/check-input.ts';
 
 /** Codes of top-level errors that are not a UserError's own. */
 export type TopLevelCode = 'BAD_USER_INPUT' | 'QUERY_TOO_COMPLEX' | 'INTERNAL_SERVER_ERROR' | Exclude<UserErrorCode, 'VALIDATION_FAILED'>;
@@ -17,16 +18,7 @@ export const badUserInput = (message: string): GraphQLError => codedError('BAD_U
 export const queryTooComplex = (message: string): GraphQLError => codedError('QUERY_TOO_COMPLEX', message);
 
 /** Every issue of a ZodError as our own error: typed in a union, BAD_USER_INPUT elsewhere. */
-export function toValidationError(error: ZodError): ValidationError {
-  return new ValidationError(
-    error.issues.map(({ path, message, code, input: _input, ...ctx }) => ({
-      loc: path.map(String),
-      msg: message,
-      type: code,
-      ...(Object.keys(ctx).length > 0 && { ctx }),
-    })),
-  );
-}
+export const toValidationError = (error: ZodError): ValidationError => new ValidationError(zodIssues(error));
 
 /** The top-level form of a UserError that no union took: same message, its code, and a ValidationError's issues. */
 export function userErrorToGraphQL(error: UserError, at: GraphQLError | null = null): GraphQLError {

@@ -1,22 +1,34 @@
 /** Who the request's key belongs to. */
-import { KEY_ROLES, type Actor } from '../domain/model.ts';
+import type { Actor } from '../domain/model.ts';
+import { getApiKey, getCustomer, getProject } from '../services/read-tenancy.ts';
+import { ApiKeyType, KeyRoleEnum } from './api-key.ts';
 import { builder } from './builder.ts';
 import { actorOf } from './context.ts';
-
-export const KeyRoleEnum = builder.enumType('KeyRole', {
-  description: 'What a key may do; each role includes those before it. More values may come.',
-  values: {
-    READER: { description: 'Reads everything in its project.' },
-    MEMBER: { description: 'Also changes what is in its project.' },
-    ADMIN: { description: "Also makes projects and keys, in every project of the key's customer." },
-    OPERATOR: { description: 'Also makes customers, and works in every project of every customer.' },
-  } satisfies { [role in (typeof KEY_ROLES)[number]]: { description: string } },
-});
+import { CustomerType } from './customer.ts';
+import { ProjectType } from './project.ts';
 
 const Viewer = builder.objectRef<Actor>('Viewer').implement({
-  description: 'Who makes the request, and in which project.',
+  description: 'Who makes the request, and where it works.',
   fields: (t) => ({
-    role: t.field({ type: KeyRoleEnum, description: 'What the key may do.', resolve: (actor) => actor.role }),
+    role: t.expose('role', { type: KeyRoleEnum, description: 'What the key may do.' }),
+    apiKey: t.field({
+      type: ApiKeyType,
+      nullable: true,
+      description: 'The key of the request.',
+      resolve: (actor, _args, ctx) => getApiKey(ctx.deps, actor, actor.keyId),
+    }),
+    customer: t.field({
+      type: CustomerType,
+      nullable: true,
+      description: "The customer that the request works for: the key's, or the one that `X-Tenant-ID` names.",
+      resolve: (actor, _args, ctx) => getCustomer(ctx.deps, actor, actor.customerId),
+    }),
+    project: t.field({
+      type: ProjectType,
+      nullable: true,
+      description: "The project that the request works in: the key's, or the one that `X-Namespace` names.",
+      resolve: (actor, _args, ctx) => getProject(ctx.deps, actor, actor.projectId),
+    }),
   }),
 });
 
