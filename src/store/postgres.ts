@@ -33,7 +33,9 @@ export interface PostgresOptions {
  * Throws UnusableServerError when the server's version or encoding will not do, and the driver's own error when it
  * cannot be reached.
  */
-export async function openPostgres(options: PostgresOptions): Promise<{ db: Kysely<Database>; close(): Promise<void> }> {
+export async function openPostgres(
+  options: PostgresOptions,
+): Promise<{ db: Kysely<Database>; close(): Promise<void> }> {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize ?? 10,

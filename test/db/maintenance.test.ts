@@ -1,6 +1,6 @@
 /** The embedded database's stand-in for autovacuum. */
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createMaintenance } from '../../src/store/maintenance.ts';
 import { type FreshDatabase, freshEmbedded } from '../support/databases.ts';
 import { makeExecution, makeItems, makeProject } from '../support/rows.ts';
@@ -15,7 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const change = () => database.db.updateTable('batchItem').set((eb) => ({ revision: eb('revision', '+', 1) })).execute();
+const change = () =>
+  database.db
+    .updateTable('batchItem')
+    .set((eb) => ({ revision: eb('revision', '+', 1) }))
+    .execute();
 const fail = (error: unknown) => {
   throw error;
 };
@@ -43,10 +47,23 @@ test('a table that is far overdue is treated in the middle of the work', async (
   expect(await round(false)).toBe('batch_item');
 });
 
-test('it may be started and stopped twice, and is quiet once stopped', async () => {
+test('it works by itself from start to stop, however often either is called', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
   const maintenance = createMaintenance(database.db, () => true, fail);
   maintenance.start();
   maintenance.start();
+  await change();
+  await change();
+  vi.advanceTimersByTime(5_000);
   await maintenance.stop();
   await maintenance.stop();
+  expect(await maintenance.round(true)).toBeNull();
+  await change();
+  await change();
+  vi.advanceTimersByTime(60_000);
+  await maintenance.stop();
+  expect(await maintenance.round(true)).toBe('batch_item');
 });

@@ -16,7 +16,14 @@ describeDatabases('either database', (open) => {
   });
 
   test('the keys of user JSON come back as they came, at every depth and in their order', async () => {
-    const metadata = { snake_case: { a_b: [{ c_d_e: 1 }] }, camelCase: 1, PascalCase: { 'x-y': null }, b: 1, a: 2, _x: '' };
+    const metadata = {
+      snake_case: { a_b: [{ c_d_e: 1 }] },
+      camelCase: 1,
+      PascalCase: { 'x-y': null },
+      b: 1,
+      a: 2,
+      _x: '',
+    };
     await db
       .updateTable('batchExecution')
       .set({ metadata: JSON.stringify(metadata) })
@@ -78,7 +85,10 @@ describeDatabases('either database', (open) => {
     const raw = await sql<{ n: number }>`select ${1}::int + 1 as n`.execute(named(db, 'addOne'));
     expect(raw.rows).toEqual([{ n: 2 }]);
     await db.transaction().execute(async (tx) => {
-      const update = named(tx, 'touch').updateTable('batchExecution').set({ error: null }).where('id', '=', executionId);
+      const update = named(tx, 'touch')
+        .updateTable('batchExecution')
+        .set({ error: null })
+        .where('id', '=', executionId);
       expect((await update.executeTakeFirst()).numUpdatedRows).toBe(1n);
     });
     expect(() => named(db, 'a */ drop')).toThrow('named by a function');

@@ -66,14 +66,18 @@ describeDatabases('legal moves', (open) => {
       const json = { spec: JSON.stringify(template.spec), metadata: null, inputOverrides: null };
       const allowed = await allowedPairs(EXECUTION_STATUSES, async (from, to) => {
         const id = `${from}>${to}`;
-        await db.insertInto('batchExecution').values({ ...template, ...json, ...executionIn(from), id }).execute();
+        await db
+          .insertInto('batchExecution')
+          .values({ ...template, ...json, ...executionIn(from), id })
+          .execute();
         await db.updateTable('batchExecution').set(executionIn(to)).where('id', '=', id).execute();
       });
       expect(allowed).toEqual(legalPairs(EXECUTION_MOVES));
     });
 
     test('staying in a status is always allowed', async () => {
-      await db.updateTable('batchExecution').set({ status: 'QUEUED' }).where('id', '=', executionId).execute();
+      const staying = db.updateTable('batchExecution').set({ status: 'QUEUED' }).where('id', '=', executionId);
+      expect((await staying.executeTakeFirst()).numUpdatedRows).toBe(1n);
     });
   });
 
@@ -82,7 +86,10 @@ describeDatabases('legal moves', (open) => {
       let ordinal = 0;
       const allowed = await allowedPairs(ITEM_STATUSES, async (from, to) => {
         ordinal += 1;
-        await db.insertInto('batchItem').values({ executionId, ordinal, revision: 1, ...itemIn(from) }).execute();
+        await db
+          .insertInto('batchItem')
+          .values({ executionId, ordinal, revision: 1, ...itemIn(from) })
+          .execute();
         await db
           .updateTable('batchItem')
           .set(itemIn(to))

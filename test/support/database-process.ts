@@ -12,7 +12,10 @@ const { db } = await openDatabase({
 });
 console.log('open');
 for (let no = 0; process.argv[3] === 'commit'; no += 1) {
-  await db.insertInto('customer').values({ id: newId('Customer'), slug: `c${no}`, name: 'A customer' }).execute();
+  await db
+    .insertInto('customer')
+    .values({ id: newId('Customer'), slug: `c${no}`, name: 'A customer' })
+    .execute();
   console.log(`c${no}`);
 }
 // An open lock alone does not keep a process alive.

@@ -40,7 +40,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function makePgliteTemplate(): Promise<string> {
   const root = path.join(import.meta.dirname, '..', '..');
   const hash = createHash('sha256');
-  const sources = ['migrations/*.ts', 'package-lock.json'].flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
+  const sources = ['migrations/*.ts', 'package-lock.json'].flatMap((pattern) =>
+    globSync(pattern, { cwd: root }).sort(),
+  );
   for (const file of sources) hash.update(readFileSync(path.join(root, file)));
   const folder = path.join(root, 'node_modules', '.cache', 'batchyard');
   const file = path.join(folder, `pglite-${hash.digest('hex').slice(0, 16)}.tar`);

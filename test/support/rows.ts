@@ -2,8 +2,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { newId } from '../../src/domain/ids.ts';
 import type { Actor, KeyRole } from '../../src/domain/model.ts';
-import type { BatchSpec, PinnedSpec } from '../../src/domain/spec.ts';
 import { DEFAULT_BACKOFF } from '../../src/domain/retry-policy.ts';
+import type { BatchSpec, PinnedSpec } from '../../src/domain/spec.ts';
 import type { Db } from '../../src/store/database.ts';
 
 /** A project of a customer of its own, an actor in it, and the key that the actor would send. */
