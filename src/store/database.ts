@@ -3,7 +3,7 @@ import type { Kysely, Transaction } from 'kysely';
 import { openEmbedded } from './embedded.ts';
 import { createMaintenance } from './maintenance.ts';
 import { migrateToLatest, requireMigrated } from './migrate.ts';
-import { openPostgres } from './postgres.ts';
+import { openPostgres, type PostgresOptions } from './postgres.ts';
 import type { Database } from './tables.ts';
 
 /** The database, on PostgreSQL or embedded. */
@@ -15,6 +15,8 @@ export type Tx = Transaction<Database>;
 export interface DatabaseOptions {
   /** PostgreSQL's address; null for the embedded database in `dataDir`. */
   readonly databaseUrl: string | null;
+  /** Most connections to PostgreSQL at once; 10 when it is not given. */
+  readonly poolSize?: number;
   readonly dataDir: string;
   /** Told of trouble that no caller sees: broken idle connections, failed maintenance. */
   readonly onError: (error: unknown) => void;
@@ -38,7 +40,7 @@ export interface OpenDatabase {
 export async function openDatabase(options: DatabaseOptions): Promise<OpenDatabase> {
   return options.databaseUrl === null
     ? await openOwn(options.dataDir, options.onError)
-    : await openServer(options.databaseUrl, options.onError);
+    : await openServer({ url: options.databaseUrl, poolSize: options.poolSize, onIdleError: options.onError });
 }
 
 async function openOwn(dataDir: string, onError: (error: unknown) => void): Promise<OpenDatabase> {
@@ -61,8 +63,8 @@ async function openOwn(dataDir: string, onError: (error: unknown) => void): Prom
   };
 }
 
-async function openServer(url: string, onError: (error: unknown) => void): Promise<OpenDatabase> {
-  const { db, close } = await openPostgres({ url, onIdleError: onError });
+async function openServer(options: PostgresOptions): Promise<OpenDatabase> {
+  const { db, close } = await openPostgres(options);
   try {
     await requireMigrated(db);
   } catch (error) {

@@ -14,7 +14,7 @@ export class PendingMigrationsError extends Error {
   constructor(pending: readonly string[]) {
     super(
       `The database lacks ${pending.length} migration(s): ${pending.join(', ')}. ` +
-        'Apply them with `npm run migrate` (with the same DATABASE_URL), then start again.',
+        'Apply them with `npm run migrate` in the same environment, then start again.',
     );
     this.name = 'PendingMigrationsError';
     this.pending = pending;

@@ -22,7 +22,7 @@ export class UnusableServerError extends Error {
 export interface PostgresOptions {
   readonly url: string;
   /** Most connections at once; 10 when it is not given. */
-  readonly poolSize?: number;
+  readonly poolSize?: number | undefined;
   /** Told of connections that broke while nobody used them; the pool has replaced them already. */
   readonly onIdleError: (error: Error) => void;
 }
@@ -30,8 +30,8 @@ export interface PostgresOptions {
 /**
  * A pool on a PostgreSQL server that is there, new enough and in UTF-8.
  *
- * Throws UnusableServerError when the server's version or encoding will not do, and the driver's own error when it
- * cannot be reached.
+ * Throws UnusableServerError when it cannot be reached or its version or encoding will not do, and the driver's own
+ * error when it refuses the login.
  */
 export async function openPostgres(
   options: PostgresOptions,
@@ -57,7 +57,7 @@ export async function openPostgres(
     await checkServer(db);
   } catch (error) {
     await db.destroy();
-    throw error;
+    throw unreachable(error, options.url) ?? error;
   }
   return { db, close: () => db.destroy() };
 }
@@ -74,6 +74,14 @@ async function checkServer(db: Kysely<Database>): Promise<void> {
   if (server.encoding !== 'UTF8') {
     throw new UnusableServerError(`The database must be in UTF8; this one is in ${server.encoding}.`);
   }
+}
+
+/** A connection that was never made, said with the server's address; null when the trouble is another. */
+function unreachable(error: unknown, url: string): UnusableServerError | null {
+  // A name with several addresses fails with one error for each.
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  if (!(first instanceof Error) || !('syscall' in first)) return null;
+  return new UnusableServerError(`The database server at ${new URL(url).host} cannot be reached: ${first.message}.`);
 }
 
 // pg answers int8 (count(*), identity columns) as text; ours stay far below 2^53.

@@ -1,5 +1,8 @@
 /** How databases get and check their schema. */
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, expect, inject, test } from 'vitest';
 import { openDatabase } from '../../src/store/database.ts';
 import { migrateToLatest, PendingMigrationsError } from '../../src/store/migrate.ts';
@@ -28,6 +31,20 @@ test('of four that migrate at once one does the work, and all find the schema', 
   expect(doers).toHaveLength(1);
   expect(doers[0]?.[0]).toBe('0001_initial');
   for (const { db } of pools) expect(await db.selectFrom('batchItem').selectAll().execute()).toEqual([]);
+});
+
+test('of four `npm run migrate` at once one does the work, and all succeed', async () => {
+  const env = { ...process.env, DATABASE_URL: await emptyDatabase(), BATCHYARD_SECRET_KEY: 'a-secret-key-of-a-test' };
+  const program = path.join(import.meta.dirname, '..', '..', 'src', 'cli', 'migrate.ts');
+  const runs = [1, 2, 3, 4].map(() => promisify(execFile)(process.execPath, [program], { env }));
+  const said = (await Promise.all(runs)).map(({ stdout }) => stdout.trim());
+  expect(said.filter((text) => text.startsWith('Applied 0001_initial'))).toHaveLength(1);
+  expect(said.filter((text) => text === 'Nothing to do: the schema is up to date.')).toHaveLength(3);
+});
+
+test('a server that is not there is named, without the password', async () => {
+  const opening = openPostgres({ url: 'postgres://me:secret@localhost:1/x', onIdleError: () => undefined });
+  await expect(opening).rejects.toThrow(/^The database server at localhost:1 cannot be reached: .*ECONNREFUSED/);
 });
 
 test('a start on a server that lacks migrations is refused with the command to run', async () => {
