@@ -3,6 +3,7 @@ import type { IdMaker } from '../domain/ids.ts';
 import type { Agent, AgentVersion, DataElement, Datasource, StoredDocument } from '../domain/model.ts';
 import type { InputFilters } from '../domain/spec.ts';
 import type { Db } from '../store/database.ts';
+import type { ExecutionFeed } from './execution-feed.ts';
 
 /** Finds agents by what a user wrote, and checks configs against their schemas. */
 export interface AgentCatalog {
@@ -51,4 +52,5 @@ export interface ServiceDeps {
   readonly sources: ElementSources;
   readonly engine: EngineControl;
   readonly publish: Publish;
+  readonly feed: ExecutionFeed;
 }

@@ -1,0 +1,44 @@
+/** What items have produced, read for many at once. */
+import type { Actor, ItemFailure, ItemResult } from '../domain/model.ts';
+import { lastFailures, newestResults, resultsByTier } from '../store/item-output-reads.ts';
+import type { ItemKey } from '../store/item-rows.ts';
+import type { ServiceDeps } from './ports.ts';
+
+/** The newest result of each item, in the order of the keys; null where there is none yet. */
+export async function readNewestResults(
+  deps: ServiceDeps,
+  actor: Actor,
+  keys: readonly ItemKey[],
+): Promise<(ItemResult | null)[]> {
+  const byKey = grouped(await newestResults(deps.db, actor.projectId, distinct(keys)));
+  return keys.map((key) => byKey.get(nameOf(key))?.[0] ?? null);
+}
+
+/** The newest result of each tier of each item, by tier, in the order of the keys. */
+export async function readTierResults(
+  deps: ServiceDeps,
+  actor: Actor,
+  keys: readonly ItemKey[],
+): Promise<(readonly ItemResult[])[]> {
+  const byKey = grouped(await resultsByTier(deps.db, actor.projectId, distinct(keys)));
+  return keys.map((key) => byKey.get(nameOf(key)) ?? []);
+}
+
+/** The last failed attempts of each item, newest first, in the order of the keys. */
+export async function readFailures(
+  deps: ServiceDeps,
+  actor: Actor,
+  keys: readonly ItemKey[],
+  last: number,
+): Promise<(readonly ItemFailure[])[]> {
+  const byKey = grouped(await lastFailures(deps.db, actor.projectId, distinct(keys), last));
+  return keys.map((key) => byKey.get(nameOf(key)) ?? []);
+}
+
+const nameOf = (key: ItemKey): string => `${key.executionId} ${key.ordinal}`;
+
+const distinct = (keys: readonly ItemKey[]): ItemKey[] => [...new Map(keys.map((key) => [nameOf(key), key])).values()];
+
+function grouped<Row extends ItemKey>(rows: readonly Row[]): Map<string, Row[]> {
+  return Map.groupBy(rows, nameOf);
+}

@@ -1,0 +1,118 @@
+/** Reading what items have produced: results and failures, for many items in one statement. */
+import type { ItemFailure, ItemResult } from '../domain/model.ts';
+import type { Db } from './database.ts';
+import { type ItemKey, keysRelation } from './item-rows.ts';
+import { named } from './statement-name.ts';
+
+const RESULT = [
+  'executionId',
+  'ordinal',
+  'tier',
+  'round',
+  'attempt',
+  'data',
+  'fieldErrors',
+  'artifacts',
+  'contentHash',
+  'at',
+] as const;
+const FAILURE = [
+  ...(['executionId', 'ordinal', 'tier', 'round', 'attempt', 'category', 'transient', 'code', 'message'] as const),
+  ...(['details', 'at'] as const),
+];
+
+/**
+ * The newest result of each item that has one: of the latest round, and in it of the highest tier.
+ *
+ * One index descent for each key: the LIMIT in the lateral join leaves no other plan, whatever the statistics say.
+ */
+export async function newestResults(db: Db, projectId: string, keys: readonly ItemKey[]): Promise<ItemResult[]> {
+  if (keys.length === 0) return [];
+  const rows = await keysOfProject(named(db, 'newestResults'), projectId, keys)
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('itemResult as r')
+          .select(RESULT)
+          .whereRef('r.executionId', '=', 'k.executionId')
+          .whereRef('r.ordinal', '=', 'k.ordinal')
+          .orderBy('r.round', 'desc')
+          .orderBy('r.tier', 'desc')
+          .limit(1)
+          .as('newest'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('newest')
+    .execute();
+  return rows.map(toResult);
+}
+
+/** The newest round's result of every tier of each item, by tier. */
+export async function resultsByTier(db: Db, projectId: string, keys: readonly ItemKey[]): Promise<ItemResult[]> {
+  if (keys.length === 0) return [];
+  const rows = await keysOfProject(named(db, 'resultsByTier'), projectId, keys)
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('itemResult as r')
+          .select(RESULT)
+          .distinctOn('r.tier')
+          .whereRef('r.executionId', '=', 'k.executionId')
+          .whereRef('r.ordinal', '=', 'k.ordinal')
+          .orderBy('r.tier')
+          .orderBy('r.round', 'desc')
+          .as('newest'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('newest')
+    .execute();
+  return rows.map(toResult).sort((a, b) => a.tier - b.tier);
+}
+
+/** The last `last` failed attempts of each item, newest first. */
+export async function lastFailures(
+  db: Db,
+  projectId: string,
+  keys: readonly ItemKey[],
+  last: number,
+): Promise<ItemFailure[]> {
+  if (keys.length === 0) return [];
+  return await keysOfProject(named(db, 'lastFailures'), projectId, keys)
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('itemFailure as f')
+          .select(FAILURE)
+          .whereRef('f.executionId', '=', 'k.executionId')
+          .whereRef('f.ordinal', '=', 'k.ordinal')
+          .orderBy('f.round', 'desc')
+          .orderBy('f.tier', 'desc')
+          .orderBy('f.attempt', 'desc')
+          .limit(last)
+          .as('late'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('late')
+    .orderBy('late.round', 'desc')
+    .orderBy('late.tier', 'desc')
+    .orderBy('late.attempt', 'desc')
+    .execute();
+}
+
+function keysOfProject(db: Db, projectId: string, keys: readonly ItemKey[]) {
+  return db
+    .selectFrom(keysRelation(keys))
+    .innerJoin('batchExecution as x', 'x.id', 'k.executionId')
+    .where('x.projectId', '=', projectId);
+}
+
+type ResultRow = Omit<ItemResult, 'fieldErrors' | 'artifacts'> & {
+  readonly fieldErrors: ItemResult['fieldErrors'] | null;
+  readonly artifacts: ItemResult['artifacts'] | null;
+};
+
+const toResult = (row: ResultRow): ItemResult => ({
+  ...row,
+  fieldErrors: row.fieldErrors ?? [],
+  artifacts: row.artifacts ?? [],
+});
