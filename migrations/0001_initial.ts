@@ -208,6 +208,7 @@ create table batch_item (
   status text not null check (status in ('QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED')),
   tier integer not null default 0,
   attempt integer not null default 0,
+  charged integer not null default 0,
   retry_count integer not null default 0,
   deaths integer not null default 0,
   run_after timestamptz,

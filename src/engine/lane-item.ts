@@ -10,14 +10,16 @@ export interface LaneItem {
   tier: number;
   /** Calls in this tier and round, the present one included. */
   attempt: number;
+  /** Of these, the failed ones that count against the retry limit. */
+  charged: number;
   deaths: number;
   startedAt: Date | null;
 }
 
 /** A claimed item as a lane holds it. */
 export function toLaneItem(claimed: ClaimedItem): LaneItem {
-  const { ordinal, status, tier, attempt, deaths, startedAt } = claimed;
-  return { ordinal, recorded: status, tier, attempt, deaths, startedAt };
+  const { ordinal, status, tier, attempt, charged, deaths, startedAt } = claimed;
+  return { ordinal, recorded: status, tier, attempt, charged, deaths, startedAt };
 }
 
 type Move = Omit<ItemMove, 'was'>;
@@ -26,6 +28,7 @@ const base = (item: LaneItem): Omit<Move, 'to'> => ({
   ordinal: item.ordinal,
   tier: item.tier,
   attempt: item.attempt,
+  charged: item.charged,
   deaths: item.deaths,
   runAfter: null,
   startedAt: item.startedAt,
@@ -64,9 +67,5 @@ export const toRetrying = (item: LaneItem, runAfter: Date, error: ItemError): Mo
 /** It was cancelled while it ran. */
 export const toCancelled = (item: LaneItem, at: Date): Move => ({ ...base(item), to: 'CANCELLED', endedAt: at });
 
-/** Its node stops: it goes back to the pool and the attempt is not charged. */
-export const toReturned = (item: LaneItem): Move => ({
-  ...base(item),
-  to: 'QUEUED',
-  attempt: Math.max(item.attempt - 1, 0),
-});
+/** Its node stops: it goes back to the pool, and the attempt is not charged. */
+export const toReturned = (item: LaneItem): Move => ({ ...base(item), to: 'QUEUED' });

@@ -8,6 +8,11 @@ export class Latch {
     this.#wake?.();
   }
 
+  /** Whether the next `wait` returns at once. */
+  get isSet(): boolean {
+    return this.#set;
+  }
+
   /** Resolves once set, and clears it. Only one caller waits at a time. */
   async wait(): Promise<void> {
     if (!this.#set) {

@@ -24,6 +24,7 @@ export interface ClaimedItem {
   readonly status: ItemStatus;
   readonly tier: number;
   readonly attempt: number;
+  readonly charged: number;
   readonly deaths: number;
   readonly startedAt: Date | null;
 }
@@ -59,6 +60,7 @@ export interface ItemMove {
   readonly to: ItemStatus;
   readonly tier: number;
   readonly attempt: number;
+  readonly charged: number;
   readonly deaths: number;
   readonly runAfter: Date | null;
   readonly startedAt: Date | null;
@@ -127,6 +129,8 @@ export interface OpenExecution {
   readonly id: string;
   readonly status: ExecutionStatus;
   readonly cancelMode: CancelMode | null;
+  /** Whether items are open that do not run. */
+  readonly waiting: boolean;
   /** Whether freezing or a whole-set retry is unfinished. */
   readonly unprepared: boolean;
   readonly lanes: readonly number[];

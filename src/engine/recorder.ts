@@ -32,6 +32,8 @@ export interface RecorderHooks {
   answered(answer: SettleAnswer): void;
   /** The item's staged move is in the database, or was refused there. */
   written(item: LaneItem, move: Omit<ItemMove, 'was'>): void;
+  /** A move that holds none of the user's data was refused: a defect of ours. The recorder has stopped. */
+  broken(error: unknown): void;
 }
 
 export class Recorder {
@@ -101,10 +103,15 @@ export class Recorder {
   #flushSoon(): void {
     this.#cancelDelay?.();
     this.#cancelDelay = null;
-    this.#pump ??= this.#pumpAll().finally(() => {
-      this.#pump = null;
-      if (this.#outcomes > 0) this.#flushSoon();
-    });
+    this.#pump ??= this.#pumpAll()
+      .catch((error: unknown) => {
+        this.lose();
+        this.#hooks.broken(error);
+      })
+      .finally(() => {
+        this.#pump = null;
+        if (this.#outcomes > 0) this.#flushSoon();
+      });
   }
 
   async #pumpAll(): Promise<void> {

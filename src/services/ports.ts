@@ -11,6 +11,8 @@ export interface AgentCatalog {
   resolve(projectId: string, reference: string): Promise<{ agent: Agent; version: AgentVersion } | null>;
   /** Every problem of a config against the version's schema, as messages with JSON Pointers; empty when it fits. */
   configProblems(versionId: string, config: unknown): Promise<readonly { path: string; message: string }[]>;
+  /** Looks for new, changed and removed module files, so that a list shows what is there now. */
+  refresh(): Promise<void>;
   /** Module files that could not be loaded, for operators. */
   problems(): readonly { file: string; reason: string }[];
 }
@@ -33,12 +35,10 @@ export interface ElementSources {
   exists(datasource: Datasource, elementId: string, path: string): Promise<boolean | null>;
 }
 
-/** What the services tell the engine; each returns at once, the work goes on behind it. */
+/** What the services tell the engine, after their commit. */
 export interface EngineControl {
-  /** An execution was created, retried or resumed: prepare what is not sealed, run what is claimable. */
+  /** An execution was created, retried or cancelled: look at its row. Returns at once. */
   wake(executionId: string): void;
-  /** A cancel was committed: abort what runs here and close what is open. */
-  cancel(executionId: string): void;
 }
 
 /** Tells that an execution has a newer revision; called after its commit, never before. */

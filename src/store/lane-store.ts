@@ -24,10 +24,19 @@ type OpenRow = Awaited<ReturnType<typeof openExecutions>>[number];
 
 function groupByExecution(rows: readonly OpenRow[]): OpenExecution[] {
   const executions = new Map<string, OpenExecution & { lanes: number[] }>();
-  for (const { id, status, cancelMode, unprepared, no } of rows) {
+  for (const { id, status, cancelMode, waiting, unprepared, no } of rows) {
     const seen = executions.get(id);
-    if (seen === undefined) executions.set(id, { id, status, cancelMode, unprepared: Boolean(unprepared), lanes: [no] });
-    else seen.lanes.push(no);
+    if (seen !== undefined) seen.lanes.push(no);
+    else {
+      executions.set(id, {
+        id,
+        status,
+        cancelMode,
+        waiting: Boolean(waiting),
+        unprepared: Boolean(unprepared),
+        lanes: [no],
+      });
+    }
   }
   return [...executions.values()];
 }

@@ -6,7 +6,7 @@ import type { Db, Tx } from './database.ts';
 /** Whether the process with this node id is alive, as far as the database can tell. */
 export type IsAlive = (node: string) => Promise<boolean>;
 
-const CLAIMED = ['ordinal', 'status', 'tier', 'attempt', 'deaths', 'startedAt'] as const;
+const CLAIMED = ['ordinal', 'status', 'tier', 'attempt', 'charged', 'deaths', 'startedAt'] as const;
 
 /**
  * Takes a lane for a node and raises its epoch, in a transaction of its own.
@@ -223,6 +223,7 @@ export async function openExecutions(db: Db, id?: string) {
       'x.id',
       'x.status',
       'x.cancelMode',
+      eb(eb('x.queued', '+', eb.ref('x.retrying')), '>', 0).as('waiting'),
       eb
         .or([
           eb.and([eb('x.sealedAt', 'is', null), eb('x.status', '=', 'PREPARING')]),

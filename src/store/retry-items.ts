@@ -146,7 +146,7 @@ with pick as materialized (
   order by i.ordinal limit ${LIMITS.sweepChunk}
 ), moved as (
   update batch_item i
-  set status = 'QUEUED', attempt = 0, deaths = 0, run_after = null, started_at = null, ended_at = null,
+  set status = 'QUEUED', attempt = 0, charged = 0, deaths = 0, run_after = null, started_at = null, ended_at = null,
     error_category = null, error_code = null, error_transient = null, retry_count = i.retry_count + 1,
     revision = ${revision + 1}
   from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal

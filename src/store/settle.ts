@@ -47,15 +47,16 @@ with e as materialized (
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
 ), u as materialized (
   select * from unnest(${ordinals}::int[], ${moves.map((m) => m.was)}::text[], ${moves.map((m) => m.to)}::text[],
-    ${moves.map((m) => m.tier)}::int[], ${moves.map((m) => m.attempt)}::int[], ${moves.map((m) => m.deaths)}::int[],
+    ${moves.map((m) => m.tier)}::int[], ${moves.map((m) => m.attempt)}::int[], ${moves.map((m) => m.charged)}::int[],
+    ${moves.map((m) => m.deaths)}::int[],
     ${moves.map((m) => m.runAfter)}::timestamptz[], ${moves.map((m) => m.startedAt)}::timestamptz[],
     ${moves.map((m) => m.endedAt)}::timestamptz[], ${moves.map((m) => m.error?.category ?? null)}::text[],
     ${moves.map((m) => m.error?.code ?? null)}::text[], ${moves.map((m) => m.error?.transient ?? null)}::bool[],
     ${moves.map((m) => m.flawed)}::bool[])
-  as u(ordinal, was, status, tier, attempt, deaths, run_after, started_at, ended_at, category, code, transient, flawed)
+  as u(ordinal, was, status, tier, attempt, charged, deaths, run_after, started_at, ended_at, category, code, transient, flawed)
 ), moved as (
   update batch_item i
-  set status = u.status, tier = u.tier, attempt = u.attempt, deaths = u.deaths, run_after = u.run_after,
+  set status = u.status, tier = u.tier, attempt = u.attempt, charged = u.charged, deaths = u.deaths, run_after = u.run_after,
     started_at = u.started_at, ended_at = u.ended_at, error_category = u.category, error_code = u.code,
     error_transient = u.transient, revision = e.revision + 1
   from u, e, l

@@ -214,6 +214,8 @@ export interface BatchItemTable {
   status: ItemStatus;
   tier: Generated<number>;
   attempt: Generated<number>;
+  /** Failed attempts that count against the retry limit, in the present tier and round. */
+  charged: Generated<number>;
   retryCount: Generated<number>;
   deaths: Generated<number>;
   runAfter: Date | null;

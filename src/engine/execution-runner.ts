@@ -1,0 +1,201 @@
+/**
+ * Everything this node does for one execution: prepares its items, runs its lanes, carries out its cancel.
+ *
+ * It looks at the execution's row, does what its status asks for, and waits to be poked: by a service after a
+ * commit, by a lane that left, by the engine's poll. It ends when the execution has ended, or on `stop()`.
+ * A database error is logged and the look is repeated after a pause; the row is always the truth.
+ */
+import type { LimitFunction } from 'p-limit';
+import type { AgentRun } from '../domain/agent-context.ts';
+import { isClaimable, isFinalExecution } from '../domain/states.ts';
+import { cancelExecution } from './cancel.ts';
+import { Latch } from './latch.ts';
+import { LaneRunner } from './lane-runner.ts';
+import type { CloseChunk, EngineParts, OpenExecution, TakenLane } from './ports.ts';
+
+const PAUSE_AFTER_ERROR_MS = 500;
+/** How long a stopping lane waits for aborted calls before it goes on without them. */
+const SHUTDOWN_GRACE_MS = 1_000;
+
+/** The slots of a lane; they outlive its runs while calls that ignore their abort still use some. */
+export type SlotsOf = (executionId: string, lane: number, share: number) => LimitFunction;
+
+export class ExecutionRunner {
+  readonly #parts: EngineParts;
+  readonly #id: string;
+  readonly #slotsOf: SlotsOf;
+  readonly #wake = new Latch();
+  readonly #lanes = new Map<number, LaneRunner>();
+  readonly #laneRuns = new Set<Promise<void>>();
+  #preparing: Promise<void> | null = null;
+  #failure: string | null = null;
+  #stopping = false;
+  /** Resolves when this node has nothing more to do for the execution. */
+  readonly done: Promise<void>;
+
+  constructor(parts: EngineParts, executionId: string, slotsOf: SlotsOf) {
+    this.#parts = parts;
+    this.#id = executionId;
+    this.#slotsOf = slotsOf;
+    this.done = this.#run();
+  }
+
+  /** Looks at the execution again. */
+  poke(): void {
+    for (const lane of this.#lanes.values()) lane.poke();
+    this.#wake.set();
+  }
+
+  /** Whether it was poked after its last look. */
+  get isPoked(): boolean {
+    return this.#wake.isSet;
+  }
+
+  /** Lets what runs finish for `drainMs`, aborts the rest, gives the lanes back. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const lanes = [...this.#lanes.values()];
+    for (const lane of lanes) lane.halt();
+    const cancels = [
+      this.#parts.clock.after(this.#parts.drainMs, () => lanes.forEach((lane) => lane.abort('shutdown'))),
+      this.#parts.clock.after(this.#parts.drainMs + SHUTDOWN_GRACE_MS, () => lanes.forEach((lane) => lane.abandon())),
+    ];
+    this.#wake.set();
+    await this.done;
+    for (const cancel of cancels) cancel();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        if (await this.#look()) break;
+        await this.#wake.wait();
+      } catch (error) {
+        this.#parts.log.error({ executionId: this.#id, err: error }, 'could not work on the execution, will try again');
+        await this.#pause(PAUSE_AFTER_ERROR_MS);
+      }
+    }
+    await Promise.all([...this.#laneRuns, this.#preparing]);
+  }
+
+  /** Does what the execution's row asks for; true when it has ended. */
+  async #look(): Promise<boolean> {
+    const open = await this.#parts.store.openExecution(this.#id);
+    if (open === null) return true;
+    if (open.status === 'CANCELLING') {
+      return await cancelExecution(this.#parts, open, {
+        lanes: () => [...this.#lanes.values()],
+        poked: this.#wake,
+        takeLane: (no) => this.#parts.store.takeLane(this.#id, no),
+        stopping: () => this.#stopping,
+      });
+    }
+    if (this.#failure !== null) return await this.#fail(this.#failure);
+    if (open.unprepared) this.#preparing ??= this.#prepareAll();
+    if (isClaimable(open.status)) await this.#startLanes(open);
+    return false;
+  }
+
+  async #prepareAll(): Promise<void> {
+    try {
+      for (let more = true; more && !this.#stopping; ) {
+        const answer = await this.#parts.prepare(this.#id);
+        more = answer.more;
+        if (answer.revision !== null) this.#parts.publish(this.#id, answer.revision);
+        this.poke();
+        // On the embedded database statements run in this thread: let sockets breathe between chunks.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    } catch (error) {
+      this.#stumble(error);
+    } finally {
+      this.#preparing = null;
+    }
+  }
+
+  async #startLanes(open: OpenExecution): Promise<void> {
+    for (const no of open.lanes) {
+      if (this.#lanes.has(no) || this.#stopping) continue;
+      const taken = await this.#parts.store.takeLane(this.#id, no);
+      if (taken === null) continue;
+      const agents = await this.#loadAgents(taken);
+      if (agents === null || this.#stopping) {
+        return await this.#parts.store.releaseLane(
+          taken.lane,
+          taken.items.map((item) => item.ordinal),
+        );
+      }
+      const slots = this.#slotsOf(this.#id, no, taken.share);
+      const lane = new LaneRunner(this.#parts, taken, agents, slots, {
+        seen: (status) => {
+          if (!isClaimable(status)) this.#wake.set();
+        },
+        broken: (error) => this.#stumble(error),
+      });
+      this.#lanes.set(no, lane);
+      const run = this.#runLane(no, lane);
+      this.#laneRuns.add(run);
+      void run.finally(() => this.#laneRuns.delete(run));
+    }
+  }
+
+  async #runLane(no: number, lane: LaneRunner): Promise<void> {
+    try {
+      const end = await lane.run();
+      this.#parts.log.debug({ executionId: this.#id, lane: no, end }, 'lane left');
+      if (end === 'lost' && !this.#stopping) await this.#pause(PAUSE_AFTER_ERROR_MS);
+    } catch (error) {
+      this.#stumble(error);
+      await this.#pause(PAUSE_AFTER_ERROR_MS);
+    } finally {
+      this.#lanes.delete(no);
+      this.#wake.set();
+    }
+  }
+
+  async #loadAgents(taken: TakenLane): Promise<AgentRun[] | null> {
+    try {
+      return await Promise.all(taken.spec.tiers.map((tier) => this.#parts.agents.load(tier.agentVersionId)));
+    } catch (error) {
+      if (codeOf(error) !== 'agent_unavailable') throw error;
+      this.#failure = error instanceof Error ? error.message : 'An agent of this execution cannot be run.';
+      this.#wake.set();
+      return null;
+    }
+  }
+
+  /** Ends an execution that cannot go on: its open items are cancelled with the reason. */
+  async #fail(failure: string): Promise<boolean> {
+    for (const lane of this.#lanes.values()) {
+      lane.halt();
+      lane.abort('cancel');
+      lane.abandon();
+    }
+    await Promise.all([...this.#laneRuns, this.#preparing]);
+    await this.#parts.store.fenceLanes(this.#id);
+    let chunk: CloseChunk | null = { cursor: 0, running: true, failure };
+    while (chunk !== null && !this.#stopping) {
+      const answer = await this.#parts.store.closeItems(this.#id, chunk);
+      if (answer.revision !== null) this.#parts.publish(this.#id, answer.revision);
+      chunk = answer.cursor === null ? null : { ...chunk, cursor: answer.cursor };
+      if (isFinalExecution(answer.status)) return true;
+    }
+    this.#failure = null;
+    return false;
+  }
+
+  /** Logs an error; one that says why the execution cannot go on ends it. */
+  #stumble(error: unknown): void {
+    if (codeOf(error) === 'execution_cannot_go_on' && error instanceof Error) this.#failure = error.message;
+    else this.#parts.log.error({ executionId: this.#id, err: error }, 'work on the execution stumbled');
+    this.#wake.set();
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => this.#parts.clock.after(ms, resolve));
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+}

@@ -1,0 +1,289 @@
+/**
+ * Runs one lane of an execution on this node, from taking it to giving it back.
+ *
+ * Entry: `run()`, once, with a lane just taken. It claims a read-ahead of items, starts them through
+ * `p-limit(share)`, and records what they produce. It stays while the execution may still get work (more chunks,
+ * due retries, a resume) and leaves when
+ * - `halt()` was called and what ran has ended ("halted": cancel, shutdown),
+ * - an answer of the database says that the execution has ended ("ended"), or
+ * - an answer says that the lane has a newer epoch ("lost"): calls are aborted, outcomes dropped.
+ *
+ * Items stay in `held`, and so in the claim on the lane's row, until their end or their backoff is committed.
+ */
+import type { LimitFunction } from 'p-limit';
+import type { AgentRun } from '../domain/agent-context.ts';
+import { type ExecutionStatus, isClaimable, isFinalExecution } from '../domain/states.ts';
+import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
+import type { Call } from './attempt.ts';
+import { Latch } from './latch.ts';
+import { type LaneItem, toFailed, toLaneItem } from './lane-item.ts';
+import type { EngineParts, ItemInput, ItemMove, SettleAnswer, TakenLane } from './ports.ts';
+import { FLUSH_MAX, Recorder } from './recorder.ts';
+import { itemError } from '../domain/item-error.ts';
+
+/** Why a lane left. */
+export type LaneEnd = 'ended' | 'halted' | 'lost';
+
+/** The death that fails an item. */
+const FATAL_DEATHS = 3;
+/** Due times this near are waited out together, so that scattered backoffs do not each cost a claim. */
+const DUE_GRAIN_MS = 20;
+
+export interface LaneHooks {
+  /** The database answered with this status of the execution. */
+  seen(status: ExecutionStatus): void;
+  /** The lane cannot go on for this reason, which no retry here mends. */
+  broken(error: unknown): void;
+}
+
+export class LaneRunner {
+  readonly #parts: EngineParts;
+  readonly #taken: TakenLane;
+  readonly #hooks: LaneHooks;
+  readonly #recorder: Recorder;
+  readonly #itemCalls: ItemCalls;
+  readonly #wake = new Latch();
+  readonly #held = new Map<number, LaneItem>();
+  readonly #inputs = new Map<number, ItemInput>();
+  readonly #calls = new Map<number, Call>();
+  readonly #limit: LimitFunction;
+  readonly #busy = new Set<LaneItem>();
+  #unstarted = 0;
+  #halted = false;
+  #interruption: Interruption | null = null;
+  #end: LaneEnd | null = null;
+  #dry = false;
+  #isolating = false;
+  #dueAt: number | null = null;
+  #cancelDue: (() => void) | null = null;
+
+  /** `limit` holds the lane's slots: calls of an earlier run that have not ended still use theirs. */
+  constructor(
+    parts: EngineParts,
+    taken: TakenLane,
+    agents: readonly AgentRun[],
+    limit: LimitFunction,
+    hooks: LaneHooks,
+  ) {
+    this.#parts = parts;
+    this.#taken = taken;
+    this.#hooks = hooks;
+    this.#limit = limit;
+    this.#recorder = new Recorder(parts, taken.lane, taken.round, {
+      answered: (answer) => this.#answered(answer),
+      written: (item, move) => this.#written(item, move),
+      broken: (error) => {
+        this.#lose();
+        hooks.broken(error);
+      },
+    });
+    this.#itemCalls = {
+      parts,
+      taken,
+      agents,
+      recorder: this.#recorder,
+      interruption: () => this.#interruption,
+      opened: (item, call) => void this.#calls.set(item.ordinal, call),
+      closed: (item) => this.#closed(item),
+    };
+  }
+
+  /** Runs the lane until it leaves; rejects only on a database error outside a flush. */
+  async run(): Promise<LaneEnd> {
+    try {
+      await this.#resumeClaim();
+      while (this.#end === null && !(this.#halted && this.#busy.size === 0)) {
+        if (this.#wantsMore()) await this.#claim();
+        else await this.#wake.wait();
+      }
+      await this.#recorder.flushed();
+      if (this.#end === null) await this.#parts.store.releaseLane(this.#taken.lane, [...this.#held.keys()]);
+      return this.#end ?? 'halted';
+    } finally {
+      this.#lose();
+    }
+  }
+
+  /** There may be more to claim: a chunk was appended, the execution was resumed. */
+  poke(): void {
+    this.#dry = false;
+    this.#wake.set();
+  }
+
+  /** Starts nothing more; `run` ends when what runs has ended. */
+  halt(): void {
+    this.#halted = true;
+    this.#limit.clearQueue();
+    this.#wake.set();
+  }
+
+  /** Aborts what runs; on a shutdown the items go back to the pool uncharged. */
+  abort(reason: 'cancel' | 'shutdown'): void {
+    this.#interruption ??= reason;
+    const text = reason === 'cancel' ? 'The execution was cancelled.' : 'The service is stopping.';
+    for (const call of this.#calls.values()) call.abort(text);
+  }
+
+  /** Ends every attempt as interrupted, also those whose agent ignores its abort. */
+  abandon(): void {
+    for (const call of this.#calls.values()) call.abandon();
+  }
+
+  /** Resolves when all outcomes so far are in the database. */
+  flushed(): Promise<void> {
+    return this.#recorder.flushed();
+  }
+
+  /** Items whose attempt has not ended. */
+  get active(): number {
+    return this.#busy.size;
+  }
+
+  #wantsMore(): boolean {
+    if (this.#halted || this.#end !== null || this.#dry || this.#isolating) return false;
+    return this.#unstarted < Math.max(this.#taken.share, FLUSH_MAX / 2);
+  }
+
+  async #claim(): Promise<void> {
+    const keep = [...this.#held.keys()];
+    const answer = await this.#parts.store.claim(this.#taken.lane, keep, FLUSH_MAX, this.#parts.clock.now());
+    if (answer.revision !== null) this.#parts.publish(this.#taken.lane.executionId, answer.revision);
+    if (!answer.held) return this.#leave('lost');
+    this.#see(answer.status);
+    this.#dry = answer.items.length < FLUSH_MAX;
+    this.#expectDue(answer.nextDueAt?.getTime() ?? null);
+    await this.#admit(answer.items.map(toLaneItem));
+  }
+
+  /** Goes on with what the last holder left, before anything new is claimed. */
+  async #resumeClaim(): Promise<void> {
+    const items = this.#taken.items.map(toLaneItem);
+    if (!this.#taken.afterDeath) return await this.#admit(items);
+    const fatal = items.filter((item) => item.deaths + 1 >= FATAL_DEATHS);
+    const repeated = items.filter((item) => item.deaths > 0 && item.deaths + 1 < FATAL_DEATHS);
+    const first = items.filter((item) => item.deaths === 0);
+    for (const item of items) this.#held.set(item.ordinal, item);
+    for (const item of fatal) this.#failAsCrash(item);
+    await this.#loadInputs(items);
+    this.#isolating = true;
+    void this.#limit(() => this.#isolate(repeated, first));
+  }
+
+  /** Items that ran in two deaths run alone, so that the one to blame takes no neighbour with it. */
+  async #isolate(repeated: readonly LaneItem[], rest: readonly LaneItem[]): Promise<void> {
+    for (const item of repeated) {
+      this.#unstarted += 1;
+      await this.#run(item, true);
+    }
+    this.#isolating = false;
+    for (const item of rest) this.#enqueue(item, true);
+    this.#wake.set();
+  }
+
+  #failAsCrash(item: LaneItem): void {
+    const at = this.#parts.clock.now();
+    const error = {
+      ...itemError('INTERRUPTED', 'worker_crash', `The process died ${FATAL_DEATHS} times while this item ran.`),
+      transient: false,
+    };
+    item.deaths += 1;
+    item.startedAt ??= at;
+    const failure = { ordinal: item.ordinal, tier: item.tier, attempt: item.attempt + 1, error, at };
+    this.#recorder.stage(item, toFailed(item, at, error), { failure });
+  }
+
+  async #admit(items: readonly LaneItem[]): Promise<void> {
+    for (const item of items) this.#held.set(item.ordinal, item);
+    await this.#loadInputs(items);
+    for (const item of items) this.#enqueue(item, false);
+  }
+
+  async #loadInputs(items: readonly LaneItem[]): Promise<void> {
+    if (items.length === 0) return;
+    const ordinals = items.map((item) => item.ordinal);
+    const inputs = await this.#parts.inputs.load(this.#taken.lane.executionId, ordinals);
+    for (const [ordinal, input] of inputs) this.#inputs.set(ordinal, input);
+  }
+
+  #enqueue(item: LaneItem, afterDeath: boolean): void {
+    if (this.#halted) return;
+    this.#unstarted += 1;
+    void this.#limit(() => this.#run(item, afterDeath));
+  }
+
+  /** One slot's work with one item; never throws. */
+  async #run(item: LaneItem, afterDeath: boolean): Promise<void> {
+    await this.#recorder.room();
+    this.#unstarted -= 1;
+    const input = this.#inputs.get(item.ordinal);
+    this.#inputs.delete(item.ordinal);
+    if (this.#halted || input === undefined) return;
+    this.#busy.add(item);
+    try {
+      if (afterDeath) item.deaths += 1;
+      await runItem(this.#itemCalls, item, input, afterDeath);
+    } catch (error) {
+      this.#lose();
+      this.#hooks.broken(error);
+    } finally {
+      this.#closed(item);
+    }
+  }
+
+  #closed(item: LaneItem): void {
+    this.#busy.delete(item);
+    this.#calls.delete(item.ordinal);
+    this.#wake.set();
+  }
+
+  #answered(answer: SettleAnswer): void {
+    if (answer.revision !== null) this.#parts.publish(this.#taken.lane.executionId, answer.revision);
+    if (!answer.held) return this.#leave(isFinalExecution(answer.status) ? 'ended' : 'lost');
+    this.#see(answer.status);
+  }
+
+  #see(status: ExecutionStatus): void {
+    if (isFinalExecution(status)) this.#leave('ended');
+    else if (!isClaimable(status)) this.#dry = true;
+    this.#hooks.seen(status);
+  }
+
+  #written(item: LaneItem, move: Omit<ItemMove, 'was'>): void {
+    if (move.to === 'QUEUED' || move.to === 'RUNNING') return;
+    this.#held.delete(item.ordinal);
+    if (move.runAfter !== null) this.#expectDue(move.runAfter.getTime());
+    this.#wake.set();
+  }
+
+  #leave(end: LaneEnd): void {
+    this.#end ??= end;
+    if (end === 'lost') this.#lose();
+    this.#wake.set();
+  }
+
+  #lose(): void {
+    this.#end ??= 'lost';
+    this.#interruption = 'lost';
+    this.#halted = true;
+    this.#limit.clearQueue();
+    this.#cancelDue?.();
+    this.#recorder.lose();
+    for (const call of this.#calls.values()) {
+      call.abort('Another node runs this item.');
+      call.abandon();
+    }
+    this.#wake.set();
+  }
+
+  /** Claims again when the earliest waiting item is due. */
+  #expectDue(at: number | null): void {
+    if (at === null || (this.#dueAt !== null && this.#dueAt <= at)) return;
+    this.#cancelDue?.();
+    this.#dueAt = at;
+    const wait = Math.max(at - this.#parts.clock.now().getTime(), 0) + DUE_GRAIN_MS;
+    this.#cancelDue = this.#parts.clock.after(wait, () => {
+      this.#dueAt = null;
+      this.poke();
+    });
+  }
+}
