@@ -1,0 +1,33 @@
+/** Imports a module agent for the first time, where it can do no harm. */
+import { Worker } from 'node:worker_threads';
+import { AgentFileError, reasonOf } from './agent-file-error.ts';
+import type { AgentDescription } from './module-shape.ts';
+
+/** What the thread answers. */
+export type ProbeAnswer = { readonly ok: true; readonly found: AgentDescription } | { readonly ok: false; readonly reason: string };
+
+/**
+ * What a module says of itself, asked in a thread of its own.
+ *
+ * So a module that loops, exits or never finishes importing cannot take the service with it. Throws AgentFileError
+ * when it throws, exports no agent, or is not done within `deadlineMs`.
+ */
+export async function probeModule(file: string, deadlineMs: number): Promise<AgentDescription> {
+  const worker = new Worker(new URL('./probe-worker.ts', import.meta.url), { workerData: { file } });
+  const { promise, resolve, reject } = Promise.withResolvers<ProbeAnswer>();
+  const deadline = setTimeout(
+    () => reject(new AgentFileError(`it did not finish importing within ${deadlineMs / 1_000} s`)),
+    deadlineMs,
+  );
+  worker.once('message', resolve);
+  worker.once('error', (error) => reject(new AgentFileError(`it throws when imported: ${reasonOf(error)}`)));
+  worker.once('exit', () => reject(new AgentFileError('it ended its process while it was imported')));
+  try {
+    const answer = await promise;
+    if (!answer.ok) throw new AgentFileError(answer.reason);
+    return answer.found;
+  } finally {
+    clearTimeout(deadline);
+    await worker.terminate();
+  }
+}

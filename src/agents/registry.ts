@@ -1,0 +1,98 @@
+/**
+ * The agents that can be run: built-in ones, and the modules of the agents folder.
+ *
+ * Every agent is a file that is bundled, and its version is the hash of the bundle, whose source is stored: so a
+ * pinned version runs as it was, here and on other nodes, whatever became of its file. What `resolve` gives is the
+ * version of the file as it is now: a file that goes back to old content is offered as that old version again, and
+ * a file that is broken or gone is not offered at all (what is pinned goes on running).
+ */
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type IdMaker, nodeTypeOf } from '../domain/ids.ts';
+import type { AgentCatalog } from '../services/ports.ts';
+import { findAgent, findVersion } from '../store/agents.ts';
+import type { Db } from '../store/database.ts';
+import { listAgentFiles } from './agent-files.ts';
+import { bundleFile } from './bundle.ts';
+import { compileSchema, type ConfigCheck } from './config-schema.ts';
+import { createLoader, type LoadAgent } from './loader.ts';
+import { createModuleFiles, type FileProblem } from './module-files.ts';
+import { readModule } from './module-shape.ts';
+import { probeModule } from './probe.ts';
+import { type Offer, registerBundle } from './registration.ts';
+import { createSourceCache } from './source-cache.ts';
+
+/** What the registry is made from. */
+export interface RegistryOptions {
+  readonly db: Db;
+  readonly newId: IdMaker;
+  readonly now: () => Date;
+  /** The folder of module agents; it need not be there. */
+  readonly agentsDir: string;
+  readonly dataDir: string;
+  /** Told of each file that cannot be loaded, once per reason. */
+  readonly onProblem: (problem: FileProblem) => void;
+  /** How long a module may take to import; 5 s unless given. */
+  readonly importDeadlineMs?: number;
+}
+
+/** The catalogue of agents, and the way to their code. */
+export interface AgentRegistry extends AgentCatalog {
+  readonly load: LoadAgent;
+  /** Registers what is there; resolves when every file was looked at. Broken module files do not make it fail. */
+  start(): Promise<void>;
+  /** Resolves when no file is being looked at. */
+  stop(): Promise<void>;
+}
+
+const BUILT_IN_DIR = fileURLToPath(new URL('./built-in', import.meta.url));
+
+/** Makes a registry; nothing is read before `start`. */
+export function createRegistry(options: RegistryOptions): AgentRegistry {
+  const { db, newId, now, onProblem, importDeadlineMs = 5_000 } = options;
+  const cache = createSourceCache(options.dataDir);
+  const deps = { db, newId, now, cache };
+  const builtIns = new Map<string, Offer>();
+  const checks = new Map<string, ConfigCheck>();
+  const modules = createModuleFiles(
+    path.resolve(options.agentsDir),
+    (name, bundle) => registerBundle(deps, { name, kind: 'MODULE' }, bundle, (file) => probeModule(file, importDeadlineMs)),
+    onProblem,
+  );
+
+  async function startBuiltIns(): Promise<void> {
+    for (const [name, [file = '']] of await listAgentFiles(BUILT_IN_DIR)) {
+      const describe = async (bundled: string) => readModule(await import(pathToFileURL(bundled).href));
+      builtIns.set(name, await registerBundle(deps, { name, kind: 'BUILT_IN' }, await bundleFile(file), describe));
+    }
+  }
+
+  /** The name that an agent's id or name stands for, and null for an id of no agent. */
+  async function nameOf(projectId: string, reference: string): Promise<string | null> {
+    if (nodeTypeOf(reference) !== 'Agent') return reference;
+    return (await findAgent(db, projectId, { id: reference }))?.name ?? null;
+  }
+
+  return {
+    load: createLoader(db, cache),
+    async start() {
+      await startBuiltIns();
+      await modules.lookAtAll();
+    },
+    stop: () => modules.quiet(),
+    refresh: () => modules.lookAtAll(),
+    async resolve(projectId, reference) {
+      const name = await nameOf(projectId, reference);
+      return name === null ? null : (builtIns.get(name) ?? (await modules.look(name)));
+    },
+    async configProblems(versionId, config) {
+      const known = checks.get(versionId);
+      if (known !== undefined) return known(config);
+      const version = await findVersion(db, versionId);
+      const check = compileSchema(version?.configSchema ?? null);
+      checks.set(versionId, check);
+      return check(config);
+    },
+    problems: () => modules.problems(),
+  };
+}
