@@ -67,6 +67,7 @@ create table data_element (
   media_type text not null,
   metadata json,
   documents json not null,
+  document_names json,
   size_bytes integer not null check (size_bytes >= 0),
   content_hash text not null,
   created_at timestamptz not null default now(),
@@ -241,6 +242,7 @@ create table batch_item_input (
   filename text not null,
   media_type text not null,
   metadata json,
+  document_names json,
   content_hash text,
   primary key (execution_id, ordinal),
   unique (execution_id, element_id)

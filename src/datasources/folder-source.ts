@@ -102,6 +102,7 @@ function elementOf(datasource: Datasource, name: string, file: Stats): DataEleme
     filename: name,
     mediaType: mediaTypeOf(name),
     metadata: null,
+    documentNames: null,
     sizeBytes: file.size,
     contentHash: null,
     createdAt: null,

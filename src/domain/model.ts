@@ -67,6 +67,9 @@ export interface StoredDocument {
   readonly json?: unknown;
 }
 
+/** What a document is called. */
+export type DocumentName = Pick<StoredDocument, 'filename' | 'mediaType'>;
+
 /** One input of a datasource, without its content. */
 export interface DataElement {
   readonly id: string;
@@ -74,6 +77,8 @@ export interface DataElement {
   readonly filename: string;
   readonly mediaType: string;
   readonly metadata: unknown;
+  /** Its documents in order where it has several; null: one, called as the element is. */
+  readonly documentNames: readonly DocumentName[] | null;
   readonly sizeBytes: number;
   /** SHA-256 in hex of the content; null where it is not known without reading it. */
   readonly contentHash: string | null;

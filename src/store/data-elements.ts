@@ -11,6 +11,8 @@ export interface NewElement {
   readonly mediaType: string;
   readonly metadata: string | null;
   readonly documents: string;
+  /** JSON text of the documents' names and media types where there are several, else null. */
+  readonly documentNames: string | null;
   readonly sizeBytes: number;
   readonly contentHash: string;
 }
@@ -26,6 +28,7 @@ const COLUMNS = [
   'filename',
   'mediaType',
   'metadata',
+  'documentNames',
   'sizeBytes',
   'contentHash',
   'createdAt',
@@ -114,6 +117,7 @@ export async function upsertElements(
           mediaType: ref('excluded.mediaType'),
           metadata: ref('excluded.metadata'),
           documents: ref('excluded.documents'),
+          documentNames: ref('excluded.documentNames'),
           sizeBytes: ref('excluded.sizeBytes'),
           contentHash: ref('excluded.contentHash'),
           updatedAt: ref('excluded.updatedAt'),

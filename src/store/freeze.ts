@@ -55,19 +55,20 @@ with e as materialized (
     and total = ${from.total} and freeze_cursor is not distinct from ${from.cursor}
   for no key update
 ), input as (
-  select (${from.total}::int + n - 1)::int as ordinal, element_id, filename, media_type, metadata, content_hash
+  select (${from.total}::int + n - 1)::int as ordinal, element_id, filename, media_type, metadata,
+    document_names, content_hash
   from unnest(${elements.map((e) => e.id)}::text[], ${elements.map((e) => e.filename)}::text[],
     ${elements.map((e) => e.mediaType)}::text[],
-    ${elements.map((e) => (e.metadata === null ? null : JSON.stringify(e.metadata)))}::text[],
+    ${elements.map((e) => jsonOrNull(e.metadata))}::text[], ${elements.map((e) => jsonOrNull(e.documentNames))}::text[],
     ${elements.map((e) => e.contentHash)}::text[]) with ordinality
-    as u(element_id, filename, media_type, metadata, content_hash, n)
+    as u(element_id, filename, media_type, metadata, document_names, content_hash, n)
 ), items as (
   insert into batch_item (execution_id, ordinal, status, revision)
   select e.id, input.ordinal, 'QUEUED', e.revision + 1 from input, e
   returning ordinal
 ), inputs as (
-  insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, content_hash)
-  select e.id, ordinal, element_id, filename, media_type, metadata::json, content_hash from input, e
+  insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, document_names, content_hash)
+  select e.id, ordinal, element_id, filename, media_type, metadata::json, document_names::json, content_hash from input, e
 ), d as (
   select count(*)::int as total, count(*)::int as queued, 0 as running, 0 as retrying, 0 as succeeded, 0 as failed,
     0 as cancelled, 0 as expired, 0 as flawed from items
@@ -82,6 +83,8 @@ with e as materialized (
 select revision from x`.execute(db);
   return rows[0]?.revision ?? null;
 }
+
+const jsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
 
 /** Seals the set of items, which makes `total` final; ends the execution at once when nothing is open. */
 export async function sealItems(

@@ -8,6 +8,7 @@ import type {
   Artifact,
   CancelMode,
   DatasourceKind,
+  DocumentName,
   FieldError,
   KeyRole,
   StoredDocument,
@@ -92,6 +93,8 @@ export interface DataElementTable {
   mediaType: string;
   metadata: JsonOrNull<unknown>;
   documents: Json<StoredDocument[]>;
+  /** The names of the documents where there are several, so that they need not be read; else null. */
+  documentNames: JsonOrNull<DocumentName[]>;
   sizeBytes: number;
   contentHash: string;
   createdAt: CreatedAt;
@@ -234,6 +237,7 @@ export interface BatchItemInputTable {
   filename: string;
   mediaType: string;
   metadata: JsonOrNull<unknown>;
+  documentNames: JsonOrNull<DocumentName[]>;
   contentHash: string | null;
 }
 

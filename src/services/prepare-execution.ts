@@ -1,0 +1,68 @@
+/** The steps between creating (or retrying) an execution and its being whole: freeze in chunks, seal, requeue. */
+import { LIMITS } from '../domain/limits.ts';
+import type { PrepareAnswer } from '../engine/ports.ts';
+import { findDatasource } from '../store/datasources.ts';
+import { analyzeItems, appendItems, findUnfrozen, sealItems, type Unfrozen } from '../store/freeze.ts';
+import { moveRetryChunk } from '../store/retry-items.ts';
+import type { ElementChunk, ServiceDeps } from './ports.ts';
+
+/** Small, so that the first item starts before the rest is listed. */
+const FIRST_CHUNK = 200;
+/** Executions from this size on would leave the planner's statistics far behind. */
+const ANALYZE_FROM = 2_000;
+
+/** Thrown when an execution can never be prepared; the engine ends it FAILED with the message. */
+export class CannotGoOn extends Error {
+  readonly code = 'execution_cannot_go_on';
+}
+
+/**
+ * Does the next step of preparing an execution; `more: false` when there is none.
+ *
+ * A step is one commit. Each applies only where the last one stopped, so two processes, or one that was killed
+ * and started again, freeze every element once.
+ */
+export async function prepareExecution(
+  deps: Pick<ServiceDeps, 'db' | 'sources' | 'now'>,
+  executionId: string,
+): Promise<PrepareAnswer> {
+  const unfrozen = await findUnfrozen(deps.db, executionId);
+  if (unfrozen !== null) return await freeze(deps, executionId, unfrozen);
+  const moved = await moveRetryChunk(deps.db, executionId, deps.now());
+  return moved ?? { more: false, revision: null };
+}
+
+async function freeze(
+  deps: Pick<ServiceDeps, 'db' | 'sources' | 'now'>,
+  executionId: string,
+  unfrozen: Unfrozen,
+): Promise<PrepareAnswer> {
+  // No cursor but items: the last chunk is in, and only the seal is missing.
+  const chunk = unfrozen.cursor === null && unfrozen.total > 0 ? null : await nextChunk(deps, unfrozen);
+  if (chunk !== null && chunk.elements.length > 0) {
+    const revision = await appendItems(deps.db, executionId, { ...chunk, from: unfrozen }, deps.now());
+    return { more: true, revision };
+  }
+  if (unfrozen.total >= ANALYZE_FROM) await analyzeItems(deps.db);
+  const sealed = await sealItems(deps.db, executionId, unfrozen.total, deps.now());
+  return { more: sealed === null, revision: sealed?.revision ?? null };
+}
+
+/** The next elements that match, or an empty chunk when there are none. */
+async function nextChunk(deps: Pick<ServiceDeps, 'db' | 'sources'>, unfrozen: Unfrozen): Promise<ElementChunk> {
+  const datasource = await findDatasource(deps.db, unfrozen.projectId, unfrozen.datasourceId);
+  if (datasource === null) throw new CannotGoOn('Its datasource is gone.');
+  const size = unfrozen.total === 0 ? FIRST_CHUNK : LIMITS.sweepChunk;
+  try {
+    let cursor = unfrozen.cursor;
+    for (;;) {
+      const chunk = await deps.sources.page(datasource, unfrozen.filters, cursor, size);
+      if (chunk.elements.length > 0 || chunk.cursor === null) return chunk;
+      cursor = chunk.cursor;
+    }
+  } catch (error) {
+    // A datasource says with `transient` whether listing it again may work.
+    if (error instanceof Error && Reflect.get(error, 'transient') === false) throw new CannotGoOn(error.message);
+    throw error;
+  }
+}

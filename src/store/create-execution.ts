@@ -1,0 +1,74 @@
+/** Storing a new execution, and finding the one that an idempotency key made. */
+import type { InputOverrides, PinnedSpec } from '../domain/spec.ts';
+import type { Db, Tx } from './database.ts';
+import { named } from './statement-name.ts';
+
+export interface NewExecution {
+  readonly id: string;
+  readonly projectId: string;
+  readonly definitionId: string;
+  readonly name: string;
+  /** JSON text, null for none. */
+  readonly metadata: string | null;
+  readonly inputOverrides: InputOverrides | null;
+  readonly spec: PinnedSpec;
+  readonly idempotencyKey: string | null;
+  readonly requestHash: string | null;
+  readonly createdBy: string;
+  readonly createdAt: Date;
+}
+
+/**
+ * Stores an execution as PREPARING, with its first round and its lane.
+ *
+ * `false` when the project has one with this idempotency key; then nothing was stored.
+ */
+export async function insertExecution(tx: Tx, execution: NewExecution): Promise<boolean> {
+  const { spec, inputOverrides, createdAt } = execution;
+  const stored = await named(tx, 'insertExecution')
+    .insertInto('batchExecution')
+    .values({
+      ...execution,
+      inputOverrides: inputOverrides === null ? null : JSON.stringify(inputOverrides),
+      spec: JSON.stringify(spec),
+      inputDatasourceId: spec.input.datasourceId,
+      status: 'PREPARING',
+      concurrency: spec.execution.concurrency,
+      retryLimit: spec.execution.retryLimit,
+      roundOpenedAt: createdAt,
+      lastActivityAt: createdAt,
+    })
+    .onConflict((conflict) => conflict.columns(['projectId', 'idempotencyKey']).doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  if (stored === undefined) return false;
+  await named(tx, 'insertRound')
+    .insertInto('executionRound')
+    .values({
+      executionId: execution.id,
+      round: 0,
+      openedAt: createdAt,
+      agentVersionIds: spec.tiers.map((tier) => tier.agentVersionId),
+    })
+    .execute();
+  await named(tx, 'insertLane')
+    .insertInto('executionLane')
+    .values({ executionId: execution.id, no: 0, share: spec.execution.concurrency })
+    .execute();
+  return true;
+}
+
+/** The execution that this idempotency key made in the project, and the hash of its request. */
+export async function findByIdempotencyKey(
+  db: Db,
+  projectId: string,
+  idempotencyKey: string,
+): Promise<{ id: string; requestHash: string | null } | null> {
+  const row = await named(db, 'findByIdempotencyKey')
+    .selectFrom('batchExecution')
+    .select(['id', 'requestHash'])
+    .where('projectId', '=', projectId)
+    .where('idempotencyKey', '=', idempotencyKey)
+    .executeTakeFirst();
+  return row ?? null;
+}
