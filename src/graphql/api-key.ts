@@ -1,5 +1,5 @@
 /** API keys: what they may do, and how they are made, replaced and revoked. */
-import { type ApiKey, KEY_ROLES } from '../domain/model.ts';
+import type { ApiKey, KEY_ROLES } from '../domain/model.ts';
 import { InvalidStateError, NotFoundError, ValidationError } from '../domain/user-error.ts';
 import { createApiKey, type NewApiKey } from '../services/create-api-key.ts';
 import { getApiKey, getProject, listApiKeys } from '../services/read-tenancy.ts';
@@ -38,7 +38,11 @@ export const ApiKeyType = builder.objectRef<ApiKey>('ApiKey').implement({
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true, description: 'When it ends; null: never.' }),
-    revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true, description: 'When it was revoked; null: it was not.' }),
+    revokedAt: t.expose('revokedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was revoked; null: it was not.',
+    }),
     lastUsedAt: t.expose('lastUsedAt', {
       type: 'DateTime',
       nullable: true,
@@ -112,7 +116,10 @@ const RotateApiKeyInput = builder.inputType('RotateApiKeyInput', {
 const RotateApiKeySuccess = builder.objectRef<RotatedApiKey>('RotateApiKeySuccess').implement({
   description: 'The key has a successor.',
   fields: (t) => ({
-    apiKey: t.expose('apiKey', { type: ApiKeyType, description: 'The successor: a new id, with name, role and project of the old key.' }),
+    apiKey: t.expose('apiKey', {
+      type: ApiKeyType,
+      description: 'The successor: a new id, with name, role and project of the old key.',
+    }),
     secret: t.exposeString('secret', secretField),
     previous: t.expose('previous', { type: ApiKeyType, description: 'The old key with its end.' }),
   }),
@@ -124,7 +131,13 @@ builder.mutationField('rotateApiKey', (t) =>
     description: 'Replaces a key of at most the own role by one with a new secret. Needs ADMIN.',
     authScopes: { admin: true },
     errors: { types: [ValidationError, NotFoundError, InvalidStateError] },
-    args: { input: t.arg({ type: RotateApiKeyInput, required: true, description: 'Which key, and for how long both are valid.' }) },
+    args: {
+      input: t.arg({
+        type: RotateApiKeyInput,
+        required: true,
+        description: 'Which key, and for how long both are valid.',
+      }),
+    },
     resolve: (_root, { input }, ctx) => rotateApiKey(ctx.deps, actorOf(ctx), input),
   }),
 );
@@ -136,7 +149,9 @@ const RevokeApiKeyInput = builder.inputType('RevokeApiKeyInput', {
 
 const RevokeApiKeySuccess = builder.objectRef<{ readonly apiKey: ApiKey }>('RevokeApiKeySuccess').implement({
   description: 'The key is revoked, now or since before.',
-  fields: (t) => ({ apiKey: t.expose('apiKey', { type: ApiKeyType, description: 'The key with the time of its revocation.' }) }),
+  fields: (t) => ({
+    apiKey: t.expose('apiKey', { type: ApiKeyType, description: 'The key with the time of its revocation.' }),
+  }),
 });
 
 builder.mutationField('revokeApiKey', (t) =>

@@ -65,7 +65,9 @@ export const builder = new SchemaBuilder<OwnTypes>({
   complexity: {
     limit: { complexity: LIMITS.queryComplexity },
     complexityError: (_kind, { complexity, maxComplexity }) =>
-      queryTooComplex(`The query costs ${complexity}; the limit is ${maxComplexity}. Ask for fewer fields or smaller pages.`),
+      queryTooComplex(
+        `The query costs ${complexity}; the limit is ${maxComplexity}. Ask for fewer fields or smaller pages.`,
+      ),
   },
   zod: { validationError: toValidationError },
   relay: CONNECTION_OPTIONS,

@@ -47,7 +47,10 @@ const { default: DEFAULT_SIZE, max: MAX_SIZE } = LIMITS.pageSize;
  * The name goes into the cursors, so it says list, column and direction. Instants pass through a `Date`: such a
  * column must be stored with whole milliseconds, or rows that share one would be skipped or repeated.
  */
-export const ordering = <Row>(name: string, ...columns: readonly KeyColumn<Row>[]): Ordering<Row> => ({ name, columns });
+export const ordering = <Row>(name: string, ...columns: readonly KeyColumn<Row>[]): Ordering<Row> => ({
+  name,
+  columns,
+});
 
 /** The connection and edge types of a listed type: `<Name>Connection`, `<Name>Edge`. Made once for each type. */
 export const connectionOf = <Row>(type: ObjectRef<SchemaTypes, Row, Row>, name: string) =>
@@ -116,7 +119,8 @@ function parseCursor<Row>(cursor: string, order: Ordering<Row>, argument: string
 
 // A cursor can be forged, so each value is checked before it becomes a parameter of a statement.
 function keyValue<Row>(column: KeyColumn<Row>, value: unknown): KeyValue | null {
-  if ('text' in column) return typeof value === 'string' && value.length <= 2_000 && isStorableText(value) ? value : null;
+  if ('text' in column)
+    return typeof value === 'string' && value.length <= 2_000 && isStorableText(value) ? value : null;
   if (typeof value !== 'number' || !Number.isInteger(value)) return null;
   if ('int' in column) return Math.abs(value) <= 2_147_483_647 ? value : null;
   // Within the years 1 to 9999, which PostgreSQL and RFC 3339 both take.

@@ -37,7 +37,11 @@ export const CustomerType = builder.objectRef<Customer>('Customer').implement({
 
 registerNode('Customer', CustomerType, (ctx, actor, id) => getCustomer(ctx.deps, actor, id));
 
-const byCreation = ordering<Customer>('customers.oldest', { instant: (row) => row.createdAt }, { text: (row) => row.id });
+const byCreation = ordering<Customer>(
+  'customers.oldest',
+  { instant: (row) => row.createdAt },
+  { text: (row) => row.id },
+);
 const CustomerConnection = connectionOf(CustomerType, 'Customer');
 
 builder.queryField('customers', (t) =>

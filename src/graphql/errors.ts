@@ -6,7 +6,7 @@ import {
   LimitExceededError,
   NotFoundError,
   USER_ERROR_CODES,
-  UserError,
+  type UserError,
   type UserErrorCode,
   ValidationError,
   type ValidationIssue,
@@ -25,7 +25,11 @@ const UserErrorCodeEnum = builder.enumType('UserErrorCode', {
 const UserErrorInterface = builder.interfaceRef<UserError>('UserError').implement({
   description: 'An error that the caller caused and can act on; nothing was changed.',
   fields: (t) => ({
-    code: t.field({ type: UserErrorCodeEnum, description: 'What kind of mistake it is.', resolve: (error) => error.code }),
+    code: t.field({
+      type: UserErrorCodeEnum,
+      description: 'What kind of mistake it is.',
+      resolve: (error) => error.code,
+    }),
     message: t.exposeString('message', { description: 'One sentence for a person.' }),
   }),
 });
@@ -92,7 +96,10 @@ builder.objectType(AlreadyExistsError, {
   description: 'The name is taken within its scope.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
-    existingId: t.exposeID('existingId', { nullable: true, description: 'Who has the name; null when this key may not see it.' }),
+    existingId: t.exposeID('existingId', {
+      nullable: true,
+      description: 'Who has the name; null when this key may not see it.',
+    }),
   }),
 });
 

@@ -61,7 +61,12 @@ export function inputIssues(args: object): readonly ValidationIssue[] {
       if (!isStorableText(value)) issues.push(textIssue(value, at));
     } else if (typeof value === 'object' && value !== null && !(value instanceof Date)) {
       if (depth > MAX_DEPTH) {
-        issues.push({ loc: pathOf(at), msg: jsonProblemMessage('too_deep'), type: 'too_deep', ctx: { maximum: LIMITS.jsonDepth } });
+        issues.push({
+          loc: pathOf(at),
+          msg: jsonProblemMessage('too_deep'),
+          type: 'too_deep',
+          ctx: { maximum: LIMITS.jsonDepth },
+        });
         continue;
       }
       // Pushed last to first, so that issues come in the order of the input.

@@ -65,7 +65,8 @@ const LimitRange = builder.objectRef<Range>('LimitRange').implement({
 const Limits = builder.objectRef<typeof LIMITS>('Limits').implement({
   description: 'Every limit and default of this service.',
   fields: (t) => {
-    const range = (name: RangeName) => t.field({ type: LimitRange, description: RANGES[name], resolve: (limits) => limits[name] });
+    const range = (name: RangeName) =>
+      t.field({ type: LimitRange, description: RANGES[name], resolve: (limits) => limits[name] });
     const number = (name: Exclude<LimitName, RangeName>) => t.exposeInt(name, { description: NUMBERS[name] });
     const rangeNames = Object.keys(RANGES) as RangeName[];
     const numberNames = Object.keys(NUMBERS) as Exclude<LimitName, RangeName>[];

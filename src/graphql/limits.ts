@@ -5,8 +5,8 @@ import {
   type FragmentDefinitionNode,
   GraphQLError,
   Kind,
-  parse,
   type ParseOptions,
+  parse,
   type SelectionSetNode,
   type Source,
   type ValidationContext,
@@ -30,7 +30,9 @@ export function parseWithinLimit(source: string | Source, options?: ParseOptions
     return parse(source, { ...options, maxTokens: LIMITS.queryTokens });
   } catch (error) {
     if (error instanceof GraphQLError && /more than \d+ tokens/.test(error.message)) {
-      throw queryTooComplex(`The document is longer than ${LIMITS.queryTokens} tokens. Use variables for large inputs.`);
+      throw queryTooComplex(
+        `The document is longer than ${LIMITS.queryTokens} tokens. Use variables for large inputs.`,
+      );
     }
     throw error;
   }
@@ -84,7 +86,9 @@ function depthMeter(context: ValidationContext): (set: SelectionSetNode) => numb
     }
     // Introspection has a limit of its own among GraphQL's standard rules.
     const { name, selectionSet } = selection;
-    return selectionSet === undefined || name.value === '__schema' || name.value === '__type' ? 1 : 1 + depthOf(selectionSet);
+    return selectionSet === undefined || name.value === '__schema' || name.value === '__type'
+      ? 1
+      : 1 + depthOf(selectionSet);
   };
   return depthOf;
 }

@@ -1,11 +1,11 @@
 /** `Node`, and the queries `node` and `nodes` over every type that registers a load function. */
 import { brandWithType, type OutputRef } from '@pothos/core';
-import { nodeTypeOf, type NodeType } from '../domain/ids.ts';
+import { type NodeType, nodeTypeOf } from '../domain/ids.ts';
 import { LIMITS } from '../domain/limits.ts';
+import type { Actor } from '../domain/model.ts';
 import { builder, type SchemaTypes } from './builder.ts';
 import { actorOf, type Context } from './context.ts';
 import { badUserInput } from './top-level-errors.ts';
-import type { Actor } from '../domain/model.ts';
 
 /** Reads the object with an id of its type as the actor may see it; null when there is none. */
 export type NodeLoad = (ctx: Context, actor: Actor, id: string) => Promise<object | null>;
@@ -44,11 +44,13 @@ builder.queryField('nodes', (t) =>
   t.field({
     type: [Node],
     nullable: { list: false, items: true },
-    description: 'The objects with these ids, in their order; null in the place of each that `node` would answer with null.',
+    description:
+      'The objects with these ids, in their order; null in the place of each that `node` would answer with null.',
     complexity: ({ ids }) => ({ field: 1, multiplier: ids.length }),
     args: { ids: t.arg.idList({ required: true, description: `At most ${LIMITS.nodesPerQuery} ids.` }) },
     resolve: (_root, { ids }, ctx) => {
-      if (ids.length > LIMITS.nodesPerQuery) throw badUserInput(`ids takes at most ${LIMITS.nodesPerQuery} ids, not ${ids.length}.`);
+      if (ids.length > LIMITS.nodesPerQuery)
+        throw badUserInput(`ids takes at most ${LIMITS.nodesPerQuery} ids, not ${ids.length}.`);
       return Promise.all(ids.map((id) => loadNode(ctx, id)));
     },
   }),

@@ -5,7 +5,8 @@ import { LIMITS } from '../domain/limits.ts';
 import { builder } from './builder.ts';
 
 builder.scalarType('DateTime', {
-  description: 'An instant as RFC 3339 text in UTC with milliseconds, e.g. `2026-01-31T10:15:30.000Z`. Inputs may carry an offset.',
+  description:
+    'An instant as RFC 3339 text in UTC with milliseconds, e.g. `2026-01-31T10:15:30.000Z`. Inputs may carry an offset.',
   serialize: (value) => value,
   parseValue: (value) => instant(GraphQLDateTime.parseValue(value)),
   parseLiteral: (node) => instant(GraphQLDateTime.parseLiteral(node, {})),

@@ -5,11 +5,19 @@ import { type UserError, type UserErrorCode, ValidationError } from '../domain/u
 import { zodIssues } from '../services/check-input.ts';
 
 /** Codes of top-level errors that are not a UserError's own. */
-export type TopLevelCode = 'BAD_USER_INPUT' | 'QUERY_TOO_COMPLEX' | 'INTERNAL_SERVER_ERROR' | Exclude<UserErrorCode, 'VALIDATION_FAILED'>;
+export type TopLevelCode =
+  | 'BAD_USER_INPUT'
+  | 'QUERY_TOO_COMPLEX'
+  | 'SERVICE_STOPPING'
+  | 'INTERNAL_SERVER_ERROR'
+  | Exclude<UserErrorCode, 'VALIDATION_FAILED'>;
 
 /** A GraphQLError with a code that clients can act on. */
-export const codedError = (code: TopLevelCode, message: string, extensions: Record<string, unknown> = {}): GraphQLError =>
-  new GraphQLError(message, { extensions: { code, ...extensions } });
+export const codedError = (
+  code: TopLevelCode,
+  message: string,
+  extensions: Record<string, unknown> = {},
+): GraphQLError => new GraphQLError(message, { extensions: { code, ...extensions } });
 
 /** The error for a bad argument of a plain field, e.g. `first: 5000`. */
 export const badUserInput = (message: string): GraphQLError => codedError('BAD_USER_INPUT', message);

@@ -42,13 +42,16 @@ export async function authenticate(deps: Pick<ServiceDeps, 'db' | 'now'>, creden
 }
 
 /** Which of these keys still open something; asked of the keys behind open streams. */
-export const stillValid = (deps: Pick<ServiceDeps, 'db' | 'now'>, keyIds: readonly string[]): Promise<ReadonlySet<string>> =>
-  validKeyIds(deps.db, keyIds, deps.now());
+export const stillValid = (
+  deps: Pick<ServiceDeps, 'db' | 'now'>,
+  keyIds: readonly string[],
+): Promise<ReadonlySet<string>> => validKeyIds(deps.db, keyIds, deps.now());
 
 type Tenant = Pick<Actor, 'customerId' | 'projectId'>;
 
 async function chooseProject(deps: Pick<ServiceDeps, 'db'>, key: ApiKey, wanted: Credentials): Promise<Tenant> {
-  if (wanted.customer === null && wanted.project === null) return { customerId: key.customerId, projectId: key.projectId };
+  if (wanted.customer === null && wanted.project === null)
+    return { customerId: key.customerId, projectId: key.projectId };
   const refused = new ForbiddenError('This API key may not work in that customer or project.');
   for (const name of [wanted.customer, wanted.project]) {
     if (name !== null && !TENANT_NAME.test(name)) throw refused;
@@ -62,7 +65,14 @@ async function chooseProject(deps: Pick<ServiceDeps, 'db'>, key: ApiKey, wanted:
   return { customerId: customer.id, projectId: project.id };
 }
 
-function projectOf(deps: Pick<ServiceDeps, 'db'>, key: ApiKey, customerId: string, wanted: string | null): Promise<Project | null> {
+function projectOf(
+  deps: Pick<ServiceDeps, 'db'>,
+  key: ApiKey,
+  customerId: string,
+  wanted: string | null,
+): Promise<Project | null> {
   if (wanted !== null) return findProject(deps.db, customerId, wanted);
-  return customerId === key.customerId ? findProject(deps.db, customerId, key.projectId) : findFirstProject(deps.db, customerId);
+  return customerId === key.customerId
+    ? findProject(deps.db, customerId, key.projectId)
+    : findFirstProject(deps.db, customerId);
 }

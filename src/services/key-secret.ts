@@ -19,7 +19,11 @@ export function makeKeySecret(): KeySecret {
 }
 
 /** A key that the operator chose; only four characters of it are kept to recognise it by. */
-export const givenKeySecret = (secret: string): KeySecret => ({ secret, prefix: `${secret.slice(0, 4)}…`, hash: hashKey(secret) });
+export const givenKeySecret = (secret: string): KeySecret => ({
+  secret,
+  prefix: `${secret.slice(0, 4)}…`,
+  hash: hashKey(secret),
+});
 
 /** SHA-256 in hex: keys have too much entropy to be guessed, so a slow hash would only cost time. */
 export const hashKey = (secret: string): string => createHash('sha256').update(secret).digest('hex');

@@ -3,7 +3,8 @@ import { type Actor, KEY_ROLES, type KeyRole } from '../domain/model.ts';
 import { ForbiddenError } from '../domain/user-error.ts';
 
 /** Whether a role includes another. */
-export const includesRole = (role: KeyRole, other: KeyRole): boolean => KEY_ROLES.indexOf(role) >= KEY_ROLES.indexOf(other);
+export const includesRole = (role: KeyRole, other: KeyRole): boolean =>
+  KEY_ROLES.indexOf(role) >= KEY_ROLES.indexOf(other);
 
 /** Throws ForbiddenError unless the actor's role includes the one that is needed. */
 export function requireRole(actor: Actor, role: KeyRole): void {

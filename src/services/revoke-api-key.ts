@@ -25,7 +25,10 @@ export async function revokeApiKey(
     if (key === null) throw new NotFoundError('API key', apiKeyId);
     requireRole(actor, key.role);
     if (lasting.length === 1 && lasting[0] === key.id) {
-      throw new InvalidStateError('This is the last operator key that never expires. Create another first.', 'LAST_OPERATOR_KEY');
+      throw new InvalidStateError(
+        'This is the last operator key that never expires. Create another first.',
+        'LAST_OPERATOR_KEY',
+      );
     }
     return (await storeRevocation(tx, actor.customerId, key.id, deps.now())) ?? key;
   });

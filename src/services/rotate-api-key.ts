@@ -25,7 +25,11 @@ export interface RotatedApiKey extends NewApiKey {
 
 const schema = z.object({
   apiKeyId: z.string(),
-  overlapMs: z.int().min(0, 'must be at least 0').max(MAX_OVERLAP_MS, `must be at most ${MAX_OVERLAP_MS} (7 days)`).nullish(),
+  overlapMs: z
+    .int()
+    .min(0, 'must be at least 0')
+    .max(MAX_OVERLAP_MS, `must be at most ${MAX_OVERLAP_MS} (7 days)`)
+    .nullish(),
 });
 
 /**
@@ -46,7 +50,9 @@ export async function rotateApiKey(
   const old = await findApiKey(deps.db, actor.customerId, apiKeyId);
   if (old === null) throw new NotFoundError('API key', apiKeyId);
   requireRole(actor, old.role);
-  const end = new Date(Math.min(now.getTime() + (overlapMs ?? 0), old.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY));
+  const end = new Date(
+    Math.min(now.getTime() + (overlapMs ?? 0), old.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY),
+  );
   const { secret, prefix, hash } = makeKeySecret();
   const lifetime = old.expiresAt === null ? null : old.expiresAt.getTime() - old.createdAt.getTime();
   const apiKey: ApiKey = {
@@ -64,7 +70,10 @@ export async function rotateApiKey(
     return ended;
   });
   if (previous === null) {
-    throw new InvalidStateError('This key is revoked or expired; create a new one.', old.revokedAt === null ? 'EXPIRED' : 'REVOKED');
+    throw new InvalidStateError(
+      'This key is revoked or expired; create a new one.',
+      old.revokedAt === null ? 'EXPIRED' : 'REVOKED',
+    );
   }
   return { apiKey, secret, previous };
 }

@@ -31,5 +31,7 @@ export function slugFor(input: z.infer<typeof namedInput>): string {
     .slice(0, 64)
     .replaceAll(/^-+|-+$/g, '');
   if (made !== '') return made;
-  throw new ValidationError([{ loc: ['input', 'slug'], msg: `${SLUG_RULE}; none could be made from the name`, type: 'required' }]);
+  throw new ValidationError([
+    { loc: ['input', 'slug'], msg: `${SLUG_RULE}; none could be made from the name`, type: 'required' },
+  ]);
 }

@@ -1,6 +1,7 @@
 /** API keys: only their hashes are stored. */
-import type { Page } from '../domain/page.ts';
+
 import type { ApiKey } from '../domain/model.ts';
+import type { Page } from '../domain/page.ts';
 import type { Db, Tx } from './database.ts';
 import { keysetPage } from './keyset.ts';
 import { named } from './statement-name.ts';
@@ -20,17 +21,30 @@ const COLUMNS = [
 
 /** Stores a key under the SHA-256 of its secret. */
 export async function insertApiKey(db: Db, key: ApiKey, hash: string): Promise<void> {
-  await named(db, 'insertApiKey').insertInto('apiKey').values({ ...key, hash }).execute();
+  await named(db, 'insertApiKey')
+    .insertInto('apiKey')
+    .values({ ...key, hash })
+    .execute();
 }
 
 /** The key with this hash, valid or not; null when there is none. */
 export async function findApiKeyByHash(db: Db, hash: string): Promise<ApiKey | null> {
-  return (await named(db, 'findApiKeyByHash').selectFrom('apiKey').select(COLUMNS).where('hash', '=', hash).executeTakeFirst()) ?? null;
+  return (
+    (await named(db, 'findApiKeyByHash')
+      .selectFrom('apiKey')
+      .select(COLUMNS)
+      .where('hash', '=', hash)
+      .executeTakeFirst()) ?? null
+  );
 }
 
 /** The customer's key with this id, or null. */
 export async function findApiKey(db: Db, customerId: string, id: string): Promise<ApiKey | null> {
-  const query = named(db, 'findApiKey').selectFrom('apiKey').select(COLUMNS).where('customerId', '=', customerId).where('id', '=', id);
+  const query = named(db, 'findApiKey')
+    .selectFrom('apiKey')
+    .select(COLUMNS)
+    .where('customerId', '=', customerId)
+    .where('id', '=', id);
   return (await query.executeTakeFirst()) ?? null;
 }
 
@@ -65,7 +79,13 @@ export async function revokeApiKey(db: Db, customerId: string, id: string, at: D
 }
 
 /** Sets when the customer's valid key ends; the key as it is then, or null when it is no longer valid. */
-export async function expireApiKey(db: Db, customerId: string, id: string, now: Date, at: Date): Promise<ApiKey | null> {
+export async function expireApiKey(
+  db: Db,
+  customerId: string,
+  id: string,
+  now: Date,
+  at: Date,
+): Promise<ApiKey | null> {
   const row = await named(db, 'expireApiKey')
     .updateTable('apiKey')
     .set({ expiresAt: at })

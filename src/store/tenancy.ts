@@ -1,6 +1,7 @@
 /** Customers and their projects. */
-import type { Page } from '../domain/page.ts';
+
 import type { Customer, Project } from '../domain/model.ts';
+import type { Page } from '../domain/page.ts';
 import type { Db } from './database.ts';
 import { keysetPage } from './keyset.ts';
 import { named } from './statement-name.ts';
@@ -18,7 +19,9 @@ export async function insertCustomer(db: Db, customer: Customer): Promise<boolea
 
 /** Whether there is any customer at all; there is none only in a fresh database. */
 export async function hasCustomers(db: Db): Promise<boolean> {
-  return (await named(db, 'hasCustomers').selectFrom('customer').select('id').limit(1).executeTakeFirst()) !== undefined;
+  return (
+    (await named(db, 'hasCustomers').selectFrom('customer').select('id').limit(1).executeTakeFirst()) !== undefined
+  );
 }
 
 /** The customer with this id or slug, or null. */
@@ -73,7 +76,13 @@ export async function findFirstProject(db: Db, customerId: string): Promise<Proj
 
 /** The oldest project of all, or null in a fresh database. */
 export async function findVeryFirstProject(db: Db): Promise<Project | null> {
-  const row = await named(db, 'findVeryFirstProject').selectFrom('project').selectAll().orderBy('createdAt').orderBy('id').limit(1).executeTakeFirst();
+  const row = await named(db, 'findVeryFirstProject')
+    .selectFrom('project')
+    .selectAll()
+    .orderBy('createdAt')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
   return row ?? null;
 }
 
@@ -85,5 +94,11 @@ export async function listProjects(db: Db, customerId: string, page: Page): Prom
 
 /** A project by its id alone, for a caller that may see every customer's; null when there is none. */
 export async function findProjectOfAnyone(db: Db, id: string): Promise<Project | null> {
-  return (await named(db, 'findProjectOfAnyone').selectFrom('project').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
+  return (
+    (await named(db, 'findProjectOfAnyone')
+      .selectFrom('project')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst()) ?? null
+  );
 }
