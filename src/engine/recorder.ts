@@ -15,6 +15,7 @@ import type { LaneItem } from './lane-item.ts';
 /** Most items that one flush writes. */
 export const FLUSH_MAX = 500;
 const START_DELAY_MS = 10;
+const GATHER_MS = 5;
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
@@ -115,9 +116,24 @@ export class Recorder {
   }
 
   async #pumpAll(): Promise<void> {
-    // Lets everything that settles in this turn of the loop join the first flush.
-    await Promise.resolve();
-    while (this.#staged.size > 0 && !this.#lost) await this.#write(this.#take());
+    while (this.#staged.size > 0 && !this.#lost) {
+      await this.#gather();
+      if (this.#staged.size > 0 && !this.#lost) await this.#write(this.#take());
+    }
+  }
+
+  /**
+   * Waits while each turn of the event loop brings more outcomes, at most `GATHER_MS`.
+   *
+   * Idle that is one turn. Busy it is what fills a flush on the embedded database, which runs in this thread:
+   * nothing gathers there while a flush is in flight (measured: 7 instead of 500 items a flush).
+   */
+  async #gather(): Promise<void> {
+    const end = this.#parts.clock.now().getTime() + GATHER_MS;
+    for (let before = -1; this.#outcomes > before && this.#outcomes < FLUSH_MAX && this.#parts.clock.now().getTime() < end; ) {
+      before = this.#outcomes;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
   }
 
   #take(): Staged[] {

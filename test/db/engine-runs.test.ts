@@ -1,0 +1,166 @@
+/** What the engine does with an execution when nothing goes wrong outside of it. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Db } from '../../src/store/database.ts';
+import { describeDatabases } from '../support/databases.ts';
+import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+
+describeDatabases('the engine', (open) => {
+  let db: Db;
+  let harness: Harness;
+  beforeAll(async () => {
+    db = await open();
+    harness = await startEngine(db);
+  });
+  afterAll(() => harness.engine.stop());
+
+  test('records each item once, in no more than `concurrency` calls at a time', async () => {
+    let running = 0;
+    let most = 0;
+    let calls = 0;
+    const id = await harness.create(
+      3_000,
+      async ({ item }) => {
+        calls += 1;
+        running += 1;
+        most = Math.max(most, running);
+        await Promise.resolve();
+        running -= 1;
+        return { said: await item.text(), index: item.metadata };
+      },
+      { concurrency: 7 },
+    );
+    const execution = await harness.ended(id);
+    expect(execution).toMatchObject({ status: 'COMPLETED', total: 3_000, succeeded: 3_000, error: null });
+    expect(calls).toBe(3_000);
+    expect(most).toBe(7);
+    await checkWhole(db, id);
+    const row = await db
+      .selectFrom('itemResult')
+      .select(['data', 'attempt', 'contentHash'])
+      .where('executionId', '=', id)
+      .where('ordinal', '=', 2_999)
+      .executeTakeFirstOrThrow();
+    expect(row).toMatchObject({ data: { said: 'text of element-2999', index: { index: 2_999 } }, attempt: 1 });
+    expect(row.contentHash).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('completes an execution of no items at once', async () => {
+    const id = await harness.create(0, () => null);
+    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', total: 0, startedAt: null });
+  });
+
+  test('tries a failed attempt again within the limit, and keeps each failure', async () => {
+    const id = await harness.create(4, ({ item, attempt }) => {
+      if (item.ordinal === 1 && attempt < 3) throw new Error('not yet');
+      if (item.ordinal === 2) throw Object.assign(new Error('never'), { transient: false });
+      if (item.ordinal === 3) throw new Error('each time');
+      return attempt;
+    });
+    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 2, failed: 2 });
+    await checkWhole(db, id);
+    const items = await db
+      .selectFrom('batchItem')
+      .select(['ordinal', 'status', 'attempt', 'charged', 'errorCode'])
+      .where('executionId', '=', id)
+      .orderBy('ordinal')
+      .execute();
+    expect(items.map((item) => [item.status, item.attempt])).toEqual([
+      ['SUCCEEDED', 1],
+      ['SUCCEEDED', 3],
+      ['FAILED', 1],
+      ['FAILED', 3],
+    ]);
+    const failures = await db
+      .selectFrom('itemFailure')
+      .select(['ordinal', 'attempt', 'message'])
+      .where('executionId', '=', id)
+      .orderBy('ordinal')
+      .orderBy('attempt')
+      .execute();
+    expect(failures.map((failure) => [failure.ordinal, failure.attempt, failure.message])).toEqual([
+      [1, 1, 'not yet'],
+      [1, 2, 'not yet'],
+      [2, 1, 'never'],
+      [3, 1, 'each time'],
+      [3, 2, 'each time'],
+      [3, 3, 'each time'],
+    ]);
+  });
+
+  test('ends FAILED with a reason when nothing succeeded', async () => {
+    const id = await harness.create(3, () => Promise.reject(new Error('no')), { retryLimit: 0 });
+    expect(await harness.ended(id)).toMatchObject({
+      status: 'FAILED',
+      failed: 3,
+      error: 'None of the 3 items succeeded.',
+    });
+  });
+
+  test('passes each item through its tiers, with the result before as `previous`', async () => {
+    const id = await harness.create(50, [
+      ({ item }) => ({ first: item.ordinal }),
+      ({ previous, tier, attempt }) => ({ previous, tier, attempt }),
+    ]);
+    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 50 });
+    await checkWhole(db, id);
+    const rows = await db
+      .selectFrom('itemResult')
+      .select(['tier', 'data'])
+      .where('executionId', '=', id)
+      .where('ordinal', '=', 7)
+      .orderBy('tier')
+      .execute();
+    expect(rows.map((row) => row.data)).toEqual([{ first: 7 }, { previous: { first: 7 }, tier: 1, attempt: 1 }]);
+  });
+
+  test('counts a success with field errors as a flaw of the whole', async () => {
+    const id = await harness.create(2, ({ item }) =>
+      item.ordinal === 0 ? 1 : { data: 2, fieldErrors: [{ path: '/a', code: 'missing', message: 'a is missing' }] },
+    );
+    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 2, failed: 0 });
+  });
+
+  test('ends an attempt at its timeout as TIMEOUT, and aborts its signal', async () => {
+    let aborted: unknown = null;
+    const id = await harness.create(
+      1,
+      ({ signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => {
+            aborted = signal.reason;
+            reject(new Error('stopped'));
+          });
+        }),
+      { itemTimeoutMs: 20, retryLimit: 0 },
+    );
+    expect(await harness.ended(id)).toMatchObject({ status: 'FAILED' });
+    expect(aborted).toMatchObject({ name: 'TimeoutError' });
+    const [failure] = await db.selectFrom('itemFailure').selectAll().where('executionId', '=', id).execute();
+    expect(failure).toMatchObject({ category: 'TIMEOUT', code: 'timeout', transient: true });
+  });
+
+  test('fails one item for a result that no JSON column takes, and keeps 500 good ones', async () => {
+    const id = await harness.create(
+      502,
+      ({ item }) => (item.ordinal === 100 ? { bad: '\u0000' } : item.ordinal === 200 ? ['\ud800'] : { ok: item.ordinal }),
+      { concurrency: 999 },
+    );
+    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 500, failed: 2 });
+    await checkWhole(db, id);
+    const codes = await db.selectFrom('batchItem').select(['ordinal', 'errorCategory', 'errorCode']).where('executionId', '=', id).where('status', '=', 'FAILED').orderBy('ordinal').execute();
+    expect(codes).toEqual([
+      { ordinal: 100, errorCategory: 'VALIDATION', errorCode: 'result_nul_character' },
+      { ordinal: 200, errorCategory: 'VALIDATION', errorCode: 'result_lone_surrogate' },
+    ]);
+  });
+
+  test('ends FAILED, its items CANCELLED, when its agent can no longer be run', async () => {
+    const id = await harness.create(3, () => null);
+    harness.agents.clear();
+    const next = await harness.create(3, () => null);
+    harness.agents.clear();
+    const ended = await Promise.all([harness.ended(id), harness.ended(next)]);
+    const failed = ended.find((execution) => execution.status === 'FAILED');
+    expect(failed).toMatchObject({ cancelled: 3, error: 'That agent is gone.' });
+  });
+});
