@@ -5,9 +5,13 @@ import './scalars.ts';
 import './errors.ts';
 import './node.ts';
 import './api-key.ts';
+import './batch-execution-updated.ts';
+import './batch-executions.ts';
+import './cancel-batch-execution.ts';
 import './customer.ts';
 import './limits-query.ts';
 import './project.ts';
+import './retry-failed-items.ts';
 import './viewer.ts';
 
 /** Builds the executable schema from every type file. */

@@ -1,0 +1,85 @@
+/** Reading executions: one by its id, or a project's, filtered and ordered. */
+import { nodeTypeOf } from '../domain/ids.ts';
+import { type EXECUTION_ORDER_FIELDS, type ListedExecution, listExecutions } from '../services/list-executions.ts';
+import { ExecutionConnection, ExecutionType, loadExecution } from './batch-execution.ts';
+import { ExecutionStatusEnum } from './batch-status.ts';
+import { builder } from './builder.ts';
+import { keysetArgs, ordering, pageCost, toConnection } from './connection.ts';
+import { actorOf } from './context.ts';
+
+const ExecutionFilterInput = builder.inputType('BatchExecutionFilter', {
+  description: 'Which executions to list; all given conditions must hold. An empty list matches nothing.',
+  fields: (t) => ({
+    status: t.field({ type: [ExecutionStatusEnum], description: 'Executions in one of these statuses.' }),
+    definitionId: t.id({ description: 'Executions of this version of a definition.' }),
+    datasourceId: t.id({ description: 'Executions over this datasource.' }),
+    name: t.string({ description: 'Executions whose name contains this; upper and lower case alike.' }),
+    createdAfter: t.field({ type: 'DateTime', description: 'Executions made later than this instant.' }),
+    createdBefore: t.field({ type: 'DateTime', description: 'Executions made earlier than this instant.' }),
+  }),
+});
+
+const OrderField = builder.enumType('BatchExecutionOrderField', {
+  description: 'What executions are ordered by. More values may come.',
+  values: {
+    CREATED_AT: { description: 'When they were made.' },
+    STARTED_AT: { description: 'When they started; what has not started comes after everything that has.' },
+  } satisfies { [field in (typeof EXECUTION_ORDER_FIELDS)[number]]: { description: string } },
+});
+
+const OrderDirection = builder.enumType('OrderDirection', {
+  description: 'Which end of an order comes first.',
+  values: {
+    ASC: { description: 'The oldest or smallest first.' },
+    DESC: { description: 'The newest or largest first.' },
+  },
+});
+
+const ExecutionOrderInput = builder.inputType('BatchExecutionOrder', {
+  description: 'The order of a list of executions.',
+  fields: (t) => ({
+    field: t.field({ type: OrderField, required: true, defaultValue: 'CREATED_AT', description: 'What to order by.' }),
+    direction: t.field({
+      type: OrderDirection,
+      required: true,
+      defaultValue: 'DESC',
+      description: 'Which end comes first.',
+    }),
+  }),
+});
+
+builder.queryField('batchExecution', (t) =>
+  t.field({
+    type: ExecutionType,
+    nullable: true,
+    description: 'The execution with this id; null when it is malformed, unknown or of another project.',
+    args: { id: t.arg.id({ required: true, description: 'Its id, `exec_…`.' }) },
+    resolve: (_root, { id }, ctx) => (nodeTypeOf(id) === 'BatchExecution' ? loadExecution(ctx, id) : null),
+  }),
+);
+
+builder.queryField('batchExecutions', (t) =>
+  t.connection(
+    {
+      type: ExecutionType,
+      description: "The project's executions, newest first unless ordered otherwise.",
+      complexity: pageCost,
+      args: {
+        filter: t.arg({ type: ExecutionFilterInput, description: 'Which executions; all by default.' }),
+        orderBy: t.arg({ type: ExecutionOrderInput, description: 'Their order; newest first by default.' }),
+      },
+      resolve: async (_root, { filter, orderBy, ...args }, ctx) => {
+        const { field, direction } = orderBy ?? { field: 'CREATED_AT', direction: 'DESC' };
+        const order = ordering<ListedExecution>(
+          `executions.${field}.${direction}`,
+          { text: (row) => row.sortKey },
+          { text: (row) => row.id },
+        );
+        const page = keysetArgs(args, order);
+        const input = { filter: filter ?? {}, order: { field, ascending: direction === 'ASC' }, page };
+        return toConnection(await listExecutions(ctx.deps, actorOf(ctx), input), page, order);
+      },
+    },
+    ExecutionConnection,
+  ),
+);

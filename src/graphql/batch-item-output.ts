@@ -1,0 +1,83 @@
+/** What attempts at an item leave behind: results of tiers, field errors, artifacts and errors. */
+import type { Artifact, FieldError, ItemFailure, ItemResult } from '../domain/model.ts';
+import { ErrorCategoryEnum } from './batch-status.ts';
+import { builder } from './builder.ts';
+
+export const FieldErrorType = builder.objectRef<FieldError>('FieldError').implement({
+  description: 'A flaw in one field of an otherwise usable result.',
+  fields: (t) => ({
+    path: t.exposeString('path', { description: 'JSON Pointer into the data, e.g. `/total`.' }),
+    code: t.exposeString('code', { description: "The agent's word for the flaw, for programs." }),
+    message: t.exposeString('message', { description: 'What is wrong, for people.' }),
+  }),
+});
+
+export const ArtifactType = builder.objectRef<Artifact>('Artifact').implement({
+  description: 'A file-like output of an item. It has either `content` or `url`.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'Its id within the result.' }),
+    filename: t.exposeString('filename', { description: 'Its filename.' }),
+    mediaType: t.exposeString('mediaType', { description: 'Its media type, e.g. `application/pdf`.' }),
+    sizeBytes: t.exposeInt('sizeBytes', {
+      nullable: true,
+      description: 'Its size in bytes; null when it is not known.',
+    }),
+    content: t.exposeString('content', { nullable: true, description: 'Its bytes in base64; null when it has a URL.' }),
+    url: t.exposeString('url', { nullable: true, description: 'Where its bytes are; null when it has content.' }),
+  }),
+});
+
+export const ItemErrorType = builder.objectRef<ItemFailure>('BatchItemError').implement({
+  description: 'Why one attempt at an item failed.',
+  fields: (t) => ({
+    category: t.expose('category', { type: ErrorCategoryEnum, description: 'What kind of error it is.' }),
+    transient: t.exposeBoolean('transient', { description: 'Whether a later attempt may succeed.' }),
+    code: t.exposeString('code', { description: 'The error for programs, e.g. `http_404` or `ECONNREFUSED`.' }),
+    message: t.exposeString('message', { description: 'The error for people, at most 2,000 characters.' }),
+    details: t.expose('details', {
+      type: 'JSON',
+      nullable: true,
+      description: 'What the agent added to it; null when it added nothing.',
+    }),
+    attempt: t.exposeInt('attempt', { description: 'Which attempt failed, from 1 in each tier and round.' }),
+    tier: t.exposeInt('tier', { description: 'The tier it failed in, from 0.' }),
+    round: t.exposeInt('round', {
+      description: 'The round it failed in: 0 for the first run, then one for each retry.',
+    }),
+    at: t.expose('at', { type: 'DateTime', description: 'When it failed.' }),
+  }),
+});
+
+/** Cost of data that may be large: what a thousand small fields are not. */
+export const DATA_COST = 20;
+
+export const TierResultType = builder.objectRef<ItemResult>('TierResult').implement({
+  description: 'The newest result that an item has in one tier.',
+  fields: (t) => ({
+    tier: t.exposeInt('tier', { description: 'The tier, from 0.' }),
+    round: t.exposeInt('round', { description: 'The round that made it: 0 for the first run.' }),
+    attempt: t.exposeInt('attempt', { description: 'The attempt that succeeded, from 1.' }),
+    data: t.expose('data', {
+      type: 'JSON',
+      nullable: true,
+      complexity: DATA_COST,
+      description: 'What the agent returned, as it returned it.',
+    }),
+    fieldErrors: t.field({
+      type: [FieldErrorType],
+      description: 'Flaws in single fields of the data.',
+      resolve: (result) => [...result.fieldErrors],
+    }),
+    outputArtifacts: t.field({
+      type: [ArtifactType],
+      complexity: { field: DATA_COST, multiplier: 2 },
+      description: 'Files that the agent made.',
+      resolve: (result) => [...result.artifacts],
+    }),
+    contentHash: t.exposeString('contentHash', {
+      nullable: true,
+      description: 'SHA-256, in hex, of the content that the agent read; null when it read none.',
+    }),
+    at: t.expose('at', { type: 'DateTime', description: 'When it was recorded.' }),
+  }),
+});

@@ -1,0 +1,142 @@
+/** One item of an execution, with what it produced. */
+import { itemId, parseItemId } from '../domain/ids.ts';
+import type { Item, ItemFailure, ItemResult } from '../domain/model.ts';
+import { findItems, type ItemKey } from '../services/find-items.ts';
+import { readFailures, readNewestResults, readTierResults } from '../services/read-item-outputs.ts';
+import { ArtifactType, DATA_COST, FieldErrorType, ItemErrorType, TierResultType } from './batch-item-output.ts';
+import { ItemStatusEnum } from './batch-status.ts';
+import { builder } from './builder.ts';
+import { connectionOf } from './connection.ts';
+import { actorOf, type BatchLoad, type Context } from './context.ts';
+import { Node, registerNode } from './node.ts';
+import { badUserInput } from './top-level-errors.ts';
+
+const MAX_FAILURES = 100;
+const MAX_INT = 2_147_483_647;
+
+const loadItems: BatchLoad<ItemKey, Item | null> = (keys, ctx) => findItems(ctx.deps, actorOf(ctx), keys);
+const loadResults: BatchLoad<ItemKey, ItemResult | null> = (keys, ctx) =>
+  readNewestResults(ctx.deps, actorOf(ctx), keys);
+const loadTierResults: BatchLoad<ItemKey, readonly ItemResult[]> = (keys, ctx) =>
+  readTierResults(ctx.deps, actorOf(ctx), keys);
+const loadLastFailure: BatchLoad<ItemKey, readonly ItemFailure[]> = (keys, ctx) =>
+  readFailures(ctx.deps, actorOf(ctx), keys, 1);
+
+interface FailuresKey {
+  readonly item: ItemKey;
+  readonly last: number;
+}
+
+// A statement for each `last` that the query asks for; pages ask all their items for the same.
+const loadFailures: BatchLoad<FailuresKey, readonly ItemFailure[]> = async (keys, ctx) => {
+  const found = new Map<FailuresKey, readonly ItemFailure[]>();
+  for (const [last, group] of Map.groupBy(keys, (key) => key.last)) {
+    const items = group.map((key) => key.item);
+    const lists = await readFailures(ctx.deps, actorOf(ctx), items, last);
+    for (const [index, key] of group.entries()) found.set(key, lists[index] ?? []);
+  }
+  return keys.map((key) => found.get(key) ?? []);
+};
+
+// The item itself is the key: its fields then share one load.
+const newestResult = (item: Item, ctx: Context) => ctx.loaders.of(loadResults, ctx).load(item);
+
+export const ItemType = builder.objectRef<Item>('BatchItem').implement({
+  description: 'One input inside an execution, and what became of it.',
+  interfaces: [Node],
+  fields: (t) => ({
+    id: t.id({
+      description: 'The id, `item_…`; made from the execution and the ordinal, and the same in every round.',
+      resolve: (item) => itemId(item.executionId, item.ordinal),
+    }),
+    batchExecutionId: t.exposeID('executionId', { description: 'The execution it belongs to.' }),
+    ordinal: t.exposeInt('ordinal', { description: 'Its place in the input, from 0.' }),
+    inputDataElementId: t.exposeID('elementId', { description: 'The data element it was made from.' }),
+    filename: t.exposeString('filename', { description: "The element's filename." }),
+    mediaType: t.exposeString('mediaType', { description: "The element's media type." }),
+    metadata: t.expose('metadata', {
+      type: 'JSON',
+      nullable: true,
+      description: "The element's metadata, as it was when the execution took it; null when it had none.",
+    }),
+    status: t.expose('status', { type: ItemStatusEnum, description: 'Where it stands.' }),
+    tier: t.exposeInt('tier', { description: 'The tier it is in, or ended in, from 0.' }),
+    attempts: t.exposeInt('attempt', { description: 'Calls of the agent in the present tier and round.' }),
+    retryCount: t.exposeInt('retryCount', { description: 'How often it was retried by hand.' }),
+    nextAttemptAt: t.expose('runAfter', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the next attempt is due; null unless RETRYING.',
+    }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it started; null before.',
+    }),
+    endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true, description: 'When it ended; null before.' }),
+    durationMs: t.int({
+      nullable: true,
+      description: 'Milliseconds from its start to its end; null unless it has both.',
+      resolve: ({ startedAt, endedAt }) =>
+        startedAt === null || endedAt === null ? null : Math.min(endedAt.getTime() - startedAt.getTime(), MAX_INT),
+    }),
+    revision: t.exposeInt('revision', { description: 'The revision of the execution that last changed it.' }),
+    data: t.field({
+      type: 'JSON',
+      nullable: true,
+      complexity: DATA_COST,
+      description:
+        'What the agent returned, as it returned it: of the newest tier that has a result, null while none has. See `tierResults` for each.',
+      resolve: async (item, _args, ctx) => (await newestResult(item, ctx))?.data ?? null,
+    }),
+    fieldErrors: t.field({
+      type: [FieldErrorType],
+      description: 'Flaws in single fields of `data`.',
+      resolve: async (item, _args, ctx) => [...((await newestResult(item, ctx))?.fieldErrors ?? [])],
+    }),
+    outputArtifacts: t.field({
+      type: [ArtifactType],
+      complexity: { field: DATA_COST, multiplier: 2 },
+      description: 'Files that the agent made along with `data`.',
+      resolve: async (item, _args, ctx) => [...((await newestResult(item, ctx))?.artifacts ?? [])],
+    }),
+    tierResults: t.field({
+      type: [TierResultType],
+      complexity: { field: 1, multiplier: 2 },
+      description: 'The newest result of each tier that has one, by tier.',
+      resolve: async (item, _args, ctx) => [...(await ctx.loaders.of(loadTierResults, ctx).load(item))],
+    }),
+    error: t.field({
+      type: ItemErrorType,
+      nullable: true,
+      description: 'Why its last attempt failed; null unless FAILED or RETRYING.',
+      resolve: async (item, _args, ctx) => {
+        if (item.status !== 'FAILED' && item.status !== 'RETRYING') return null;
+        return (await ctx.loaders.of(loadLastFailure, ctx).load(item))[0] ?? null;
+      },
+    }),
+    failures: t.field({
+      type: [ItemErrorType],
+      complexity: ({ last }) => ({ field: 1, multiplier: Math.max(1, last / 10) }),
+      description: 'Its failed attempts of all rounds and tiers, oldest first.',
+      args: {
+        last: t.arg.int({
+          defaultValue: 10,
+          required: true,
+          description: `At most this many, the newest, 0-${MAX_FAILURES}.`,
+        }),
+      },
+      resolve: async (item, { last }, ctx) => {
+        if (last < 0 || last > MAX_FAILURES) throw badUserInput(`last must be from 0 to ${MAX_FAILURES}, not ${last}.`);
+        return (await ctx.loaders.of(loadFailures, ctx).load({ item, last })).toReversed();
+      },
+    }),
+  }),
+});
+
+export const ItemConnection = connectionOf(ItemType, 'BatchItem');
+
+registerNode('BatchItem', ItemType, async (ctx, _actor, id) => {
+  const key = parseItemId(id);
+  return key === null ? null : await ctx.loaders.of(loadItems, ctx).load(key);
+});
