@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
+import type { Db } from '../../src/store/database.ts';
+import { describeDatabases } from '../support/databases.ts';
+import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+import { until } from '../support/until.ts';
+
+describeDatabases('a cancel while retries wait', (open) => {
+  let db: Db;
+  let harness: Harness;
+  beforeAll(async () => {
+    db = await open();
+    harness = await startEngine(db);
+  });
+  afterAll(() => harness.engine.stop());
+
+  test('closes the waiting items at once; none is called again', async () => {
+    let calls = 0;
+    const id = await harness.create(
+      40,
+      () => {
+        calls += 1;
+        throw Object.assign(new Error('busy'), { status: 503, retryAfterMs: 300 });
+      },
+      { retryLimit: 999 },
+    );
+    await until(async () => (await harness.read(id)).retrying === 40);
+    const before = calls;
+    const due = await db.selectFrom('batchItem').select('runAfter').where('executionId', '=', id).execute();
+    expect(due.every((item) => item.runAfter !== null)).toBe(true);
+    await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id });
+    expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', cancelled: 40 });
+    await checkWhole(db, id);
+    // Past the time at which they were due.
+    const last = Math.max(...due.map((item) => item.runAfter?.getTime() ?? 0));
+    await until(() => Date.now() > last + 100);
+    expect(calls).toBe(before);
+    expect(harness.engine.busy).toBe(0);
+  });
+});

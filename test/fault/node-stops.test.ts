@@ -1,0 +1,56 @@
+import { beforeAll, expect, test } from 'vitest';
+import type { Db } from '../../src/store/database.ts';
+import { describeDatabases } from '../support/databases.ts';
+import { checkWhole, startEngine } from '../support/engine-harness.ts';
+import { until } from '../support/until.ts';
+
+describeDatabases('a node that stops', (open) => {
+  let db: Db;
+  beforeAll(async () => {
+    db = await open();
+  });
+
+  test('gives its items back uncharged; the next node goes on without a death', async () => {
+    const first = await startEngine(db);
+    let running = 0;
+    let patient = true;
+    const id = await first.create(
+      100,
+      ({ signal }) => {
+        running += 1;
+        if (!patient) return 'done';
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      },
+      { concurrency: 8, retryLimit: 0 },
+    );
+    await until(async () => (await first.read(id)).running === 8);
+    await first.engine.stop();
+    expect(await first.read(id)).toMatchObject({ status: 'RUNNING', queued: 100, running: 0, failed: 0 });
+    await checkWhole(db, id);
+    expect(running).toBe(8);
+
+    patient = false;
+    const second = await startEngine(db, { actor: first.actor, agents: first.agents });
+    expect(await second.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 100 });
+    await checkWhole(db, id);
+    const died = await db.selectFrom('batchItem').select('ordinal').where('executionId', '=', id).where('deaths', '>', 0).execute();
+    expect(died).toEqual([]);
+    await second.engine.stop();
+  });
+
+  test('does not wait for a call that ignores its abort', async () => {
+    const harness = await startEngine(db);
+    const release = Promise.withResolvers<void>();
+    let called = false;
+    const id = await harness.create(1, async () => {
+      called = true;
+      await release.promise;
+      return 'late';
+    });
+    await until(() => called);
+    await harness.engine.stop();
+    release.resolve();
+    expect(await harness.read(id)).toMatchObject({ queued: 1, running: 0, succeeded: 0 });
+    await checkWhole(db, id);
+  });
+});
