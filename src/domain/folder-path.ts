@@ -61,8 +61,9 @@ export function isElementPath(id: string): boolean {
  * `..` is resolved by name, never by the file system.
  */
 export function resolveBeside(elementId: string, path: string): string | null {
-  if (path.includes('\u0000') || path.includes('\\')) return null;
-  const segments = path.startsWith('/') ? [] : elementId.split('/').slice(0, -1);
+  // What "/" stands for is known to the site that shows the document, not here.
+  if (path.startsWith('/') || path.includes('\u0000') || path.includes('\\')) return null;
+  const segments = elementId.split('/').slice(0, -1);
   for (const segment of path.split('/')) {
     if (segment === '..') {
       if (segments.length === 0) return null;

@@ -1,0 +1,47 @@
+/** The agent that does nothing: it answers what it was called with, without reading any content. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AgentContext, AgentModule } from '../contract.ts';
+
+interface EchoConfig {
+  readonly delayMs?: number;
+  readonly failRate?: number;
+}
+
+async function run({ item, previous, userMessage, config, signal }: AgentContext): Promise<unknown> {
+  // The config has been checked against the schema below.
+  const { delayMs = 0, failRate = 0 } = (config ?? {}) as EchoConfig;
+  if (delayMs > 0) await delay(delayMs, undefined, { signal });
+  if (failRate > 0 && Math.random() < failRate) throw new EchoFailure();
+  const { dataElementId, filename, mediaType, metadata } = item;
+  return { dataElementId, filename, mediaType, metadata, previous, userMessage };
+}
+
+class EchoFailure extends Error {
+  readonly code = 'echo_failure';
+  readonly category = 'NETWORK';
+  constructor() {
+    super('This call failed because the config asks for failures.');
+    this.name = 'EchoFailure';
+  }
+}
+
+export default {
+  description:
+    'Answers what it was called with, and does nothing else: for trying things out and for measuring the service. ' +
+    'Can wait and fail on purpose.',
+  configSchema: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      delayMs: { type: 'integer', minimum: 0, maximum: 600_000, description: 'How long each call takes, in ms; 0 by default.' },
+      failRate: {
+        type: 'number',
+        minimum: 0,
+        maximum: 1,
+        description: 'The share of calls that fail with a transient error, drawn at random; 0 by default.',
+      },
+    },
+  },
+  threaded: false,
+  run,
+} satisfies AgentModule;
