@@ -82,8 +82,8 @@ function readInline(tokens: readonly Token[], start: number, links: Link[], addH
     else if (token.type === 'softbreak' || token.type === 'hardbreak') {
       line += 1;
       spoken += ' ';
-    } else if (token.type === 'link_open') links.push({ target: token.attrGet('href') ?? '', line });
-    else if (token.type === 'image') links.push({ target: token.attrGet('src') ?? '', line });
+    } else if (token.type === 'link_open') links.push({ target: String(token.attrGet('href') ?? ''), line });
+    else if (token.type === 'image') links.push({ target: String(token.attrGet('src') ?? ''), line });
     else if (token.type === 'html_inline') addHtml(readHtml(token.content), line);
   }
   return spoken.replace(/\s+/g, ' ').trim();
