@@ -3,6 +3,9 @@ import { LIMITS } from '../domain/limits.ts';
 
 const { default: size, max } = LIMITS.pageSize;
 
+// The connection field has multiplied by the page's size already (`pageCost`).
+const ONCE = { field: 0, multiplier: 1 } as const;
+
 /** Options of the relay plugin: plain prefixed ids (no base64), everything non-null, `nodes` on connections. */
 export const CONNECTION_OPTIONS = {
   nodeQueryOptions: false,
@@ -23,9 +26,9 @@ export const CONNECTION_OPTIONS = {
   lastArgOptions: { description: `How many entries from the end, 0-${max}. Not together with \`first\`.` },
   afterArgOptions: { description: 'Goes on after the entry with this cursor; with `first`.' },
   beforeArgOptions: { description: 'Goes on before the entry with this cursor; with `last`.' },
-  edgesFieldOptions: { nullable: false, description: 'The entries with their cursors.' },
+  edgesFieldOptions: { nullable: false, complexity: ONCE, description: 'The entries with their cursors.' },
   nodeFieldOptions: { nullable: false, description: 'The entry itself.' },
   cursorFieldOptions: { description: 'Opaque position of the entry in this list and order.' },
-  nodesOnConnection: { nullable: false, description: 'The entries without their cursors.' },
+  nodesOnConnection: { nullable: false, complexity: ONCE, description: 'The entries without their cursors.' },
   pageInfoFieldOptions: { nullable: false, description: 'Where this page lies in the list.' },
 } as const;

@@ -57,7 +57,9 @@ export function inputIssues(args: object): readonly ValidationIssue[] {
   const open: { value: unknown; at: Place | null; depth: number }[] = [{ value: args, at: null, depth: 0 }];
   for (let next = open.pop(); next !== undefined && issues.length < MAX_ISSUES; next = open.pop()) {
     const { value, at, depth } = next;
-    if (typeof value === 'string') {
+    if (at !== null && !isStorableText(at.key)) {
+      issues.push(textIssue(at.key, at));
+    } else if (typeof value === 'string') {
       if (!isStorableText(value)) issues.push(textIssue(value, at));
     } else if (typeof value === 'object' && value !== null && !(value instanceof Date)) {
       if (depth > MAX_DEPTH) {
@@ -71,9 +73,7 @@ export function inputIssues(args: object): readonly ValidationIssue[] {
       }
       // Pushed last to first, so that issues come in the order of the input.
       for (const [key, inner] of Object.entries(value).toReversed()) {
-        const place = { key, parent: at };
-        if (!isStorableText(key)) issues.push(textIssue(key, place));
-        else if (inner !== null && inner !== undefined) open.push({ value: inner, at: place, depth: depth + 1 });
+        open.push({ value: inner, at: { key, parent: at }, depth: depth + 1 });
       }
     }
   }
