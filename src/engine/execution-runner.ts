@@ -91,8 +91,9 @@ export class ExecutionRunner {
       });
     }
     if (this.#failure !== null) return await this.#fail(this.#failure);
-    if (open.unprepared) this.#preparing ??= this.#prepareAll();
     if (isClaimable(open.status)) await this.#startLanes(open);
+    // Whoever has a lane prepares: two nodes could, but only one would get each chunk in.
+    if (open.unprepared && this.#lanes.size > 0) this.#preparing ??= this.#prepareAll();
     return false;
   }
 

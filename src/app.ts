@@ -1,0 +1,135 @@
+/** Builds every part of the service once, and starts and stops them in order. */
+import { nanoid } from 'nanoid';
+import { createRegistry } from './agents/registry.ts';
+import type { Config } from './config.ts';
+import { createSources } from './datasources/sources.ts';
+import { newId } from './domain/ids.ts';
+import { systemClock } from './engine/clock.ts';
+import { Engine } from './engine/engine.ts';
+import { Loaders } from './graphql/context.ts';
+import { createExecutionPubSub } from './graphql/execution-pubsub.ts';
+import { buildSchema } from './graphql/schema.ts';
+import { createLogger, type Logger } from './log.ts';
+import { type RunningServer, startServer } from './server/server.ts';
+import { authenticate, stillValid } from './services/authenticate.ts';
+import { bootstrap } from './services/bootstrap.ts';
+import { createItemInputs } from './services/item-inputs.ts';
+import { createLiveFeed } from './services/live-feed.ts';
+import { openSession } from './services/open-session.ts';
+import type { ServiceDeps } from './services/ports.ts';
+import { prepareExecution } from './services/prepare-execution.ts';
+import { openDatabase } from './store/database.ts';
+import { createLaneStore } from './store/lane-store.ts';
+import { createNodePresence, SOLE_NODE } from './store/node-presence.ts';
+import { ping } from './store/ping.ts';
+
+/** How long items that run may finish in when the service stops, in ms. */
+const DRAIN_MS = 2_000;
+const POLL_MS = 1_000;
+
+/** The service as it runs. */
+export interface RunningApp {
+  readonly url: string;
+  readonly kind: 'embedded' | 'postgres';
+  /** The first key, where this start made one; it is shown nowhere else. */
+  readonly madeKey: string | null;
+  /** A new link that opens GraphiQL with a key of its own, once. */
+  loginLink(): string;
+}
+
+export interface App {
+  /** Resolves when creates are accepted. What was started before a failure is stopped again. */
+  start(): Promise<RunningApp>;
+  /** Stops what was started, last first; resolves when all is quiet. May be repeated. */
+  stop(): Promise<void>;
+}
+
+/** The service with these settings; nothing happens before `start`. */
+export function createApp(config: Config): App {
+  const log = createLogger(config.logLevel);
+  const stops: { part: string; stop: () => Promise<unknown> }[] = [];
+  let stopped: Promise<void> | undefined;
+
+  async function stopAll(): Promise<void> {
+    for (const { part, stop } of stops.splice(0).reverse()) {
+      log.debug({ part }, 'stopping');
+      await stop().catch((error: unknown) => log.error({ part, err: error }, 'did not stop cleanly'));
+    }
+  }
+  async function started<T>(part: string, value: T, stop: (value: T) => Promise<unknown>): Promise<T> {
+    stops.push({ part, stop: () => stop(value) });
+    return await Promise.resolve(value);
+  }
+  const stop = (): Promise<void> => {
+    stopped ??= stopAll();
+    return stopped;
+  };
+
+  return {
+    stop,
+    async start() {
+      try {
+        return await startParts(config, log, started);
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+    },
+  };
+}
+
+type Started = <T>(part: string, value: T, stop: (value: T) => Promise<unknown>) => Promise<T>;
+
+async function startParts(config: Config, log: Logger, started: Started): Promise<RunningApp> {
+  const now = () => new Date();
+  const { databaseUrl, poolSize, dataDir } = config;
+  const onError = (error: unknown) => log.error({ err: error }, 'database trouble');
+  const { db, kind, close } = await openDatabase({ databaseUrl, poolSize, dataDir, onError });
+  await started('database', close, (closing) => closing());
+
+  const node = `node_${nanoid()}`;
+  const presence = databaseUrl === null ? SOLE_NODE : createNodePresence(databaseUrl, node, onError);
+  await started('presence', presence, (part) => part.stop());
+  await presence.start();
+
+  const onProblem = (problem: { file: string; reason: string }) => log.warn(problem, 'agent file cannot be used');
+  const registry = createRegistry({ db, newId, now, agentsDir: config.agentsDir, dataDir, onProblem });
+  await started('agents', registry, (part) => part.stop());
+  await registry.start();
+
+  const sources = createSources(db, config.foldersDir);
+  const { events, publish } = createExecutionPubSub();
+  const onReadError = (error: unknown, executionId: string) => log.warn({ executionId, err: error }, 'live feed read failed');
+  const feed = await started('feed', createLiveFeed(db, events, onReadError), (part) => part.stop());
+
+  const engine = new Engine({
+    store: createLaneStore(db, node, presence.isAlive, now),
+    prepare: (executionId) => prepareExecution({ db, sources, now }, executionId),
+    inputs: createItemInputs(db, sources),
+    agents: { load: async (versionId) => (await registry.load(versionId)).run },
+    clock: systemClock,
+    random: Math.random,
+    publish,
+    log,
+    cancelGraceMs: config.cancelGraceMs,
+    drainMs: DRAIN_MS,
+    pollMs: POLL_MS,
+  });
+  const deps: ServiceDeps = { db, newId, now, agents: registry, sources, engine, publish, feed };
+  const { madeKey } = await bootstrap(deps, config.rootKey);
+  await started('engine', engine, (part) => part.stop());
+  await engine.start();
+
+  const server: RunningServer = await startServer({
+    schema: buildSchema(),
+    authenticate: (credentials) => authenticate(deps, credentials),
+    contextFor: (actor) => ({ actor, deps, loaders: new Loaders() }),
+    openSession: () => openSession(deps),
+    validKeys: (keyIds) => stillValid(deps, keyIds),
+    isReady: () => ping(db),
+    log,
+    config,
+  });
+  await started('server', server, (part) => part.stop());
+  return { url: server.url, kind, madeKey, loginLink: () => server.loginLink() };
+}
