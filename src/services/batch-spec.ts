@@ -1,0 +1,173 @@
+/**
+ * Checks a batch spec whole, before anything is stored.
+ *
+ *     const issues = new IssueList();
+ *     const prepared = await prepareSpec(deps, actor, input.source.spec, ['input', 'source', 'spec'], issues);
+ *     const overrides = checkOverrides(input.inputOverrides, ['input', 'inputOverrides'], issues);
+ *     issues.throwIfAny();  // from here on `prepared` is there
+ *     … storePrepared(tx, deps, actor, prepared)
+ */
+import { contentHash } from '../domain/json.ts';
+import { LIMITS } from '../domain/limits.ts';
+import type { Actor, Datasource } from '../domain/model.ts';
+import type { BatchSpec, ExecutionParams, InputFilters, InputOverrides, PinnedTier, TierSpec } from '../domain/spec.ts';
+import type { NewElement } from '../store/data-elements.ts';
+import type { Tx } from '../store/database.ts';
+import { findDatasource } from '../store/datasources.ts';
+import { checkElements } from './element-input.ts';
+import type { IssueList, Loc } from './issue-list.ts';
+import { pinAgents, type PlacedTier } from './pin-agents.ts';
+import type { ServiceDeps } from './ports.ts';
+import {
+  type BatchSpecInput,
+  executionParamsOf,
+  executionSchema,
+  filtersOf,
+  filtersSchema,
+  label,
+  type OverridesInput,
+  overridesSchema,
+  ownJson,
+  userMessage,
+} from './spec-input.ts';
+import { storeInlineItems } from './store-inline-items.ts';
+
+/** A spec that may be stored and run. */
+export interface PreparedSpec {
+  readonly name: string;
+  readonly tiers: readonly PinnedTier[];
+  /** Where the elements come from: a datasource that is there, or items that are still to be stored. */
+  readonly source: { readonly datasource: Datasource } | { readonly items: readonly NewElement[] };
+  readonly filters: InputFilters | undefined;
+  readonly execution: ExecutionParams;
+  readonly additionalProperties: unknown;
+}
+
+/** The spec that an input amounts to, its agents found; undefined with every problem noted. Nothing is stored. */
+export async function prepareSpec(
+  deps: Pick<ServiceDeps, 'db' | 'agents'>,
+  actor: Actor,
+  input: BatchSpecInput,
+  loc: Loc,
+  issues: IssueList,
+): Promise<PreparedSpec | undefined> {
+  const name = issues.check(label, input.name, [...loc, 'name']);
+  const filters = issues.check(filtersSchema.nullish(), input.input.filters, [...loc, 'input', 'filters']);
+  const execution = issues.check(executionSchema.nullish(), input.execution, [...loc, 'execution']);
+  issues.check(ownJson(LIMITS.metadataBytes), input.additionalProperties, [...loc, 'additionalProperties']);
+  const tiers = await pinAgents(deps, actor, checkTiers(input, loc, issues), issues);
+  const source = await checkSource(deps, actor, input.input, [...loc, 'input'], issues);
+  if (!issues.isEmpty || name === undefined || tiers === undefined || source === undefined) return undefined;
+  const { additionalProperties } = input;
+  return { name, tiers, source, filters: filtersOf(filters), execution: executionParamsOf(execution), additionalProperties };
+}
+
+/** Stores a prepared spec's inline items as their implicit datasource, if it has any, and answers the whole spec. */
+export async function storePrepared(
+  tx: Tx,
+  deps: Pick<ServiceDeps, 'newId' | 'now'>,
+  actor: Actor,
+  prepared: PreparedSpec,
+): Promise<{ spec: BatchSpec; datasource: Datasource }> {
+  const { source, filters, tiers, name, execution, additionalProperties } = prepared;
+  const datasource = 'items' in source ? await storeInlineItems(tx, deps, actor.projectId, source.items) : source.datasource;
+  const spec = {
+    ...{ name, execution, tiers: tiers.map(unpinned) },
+    input: { datasourceId: datasource.id, ...(filters !== undefined && { filters }) },
+    ...(additionalProperties != null && { additionalProperties }),
+  };
+  return { spec, datasource };
+}
+
+/** The hash by which equal content of a definition is known. */
+export const specHash = (spec: BatchSpec): string => contentHash(spec);
+
+/** What a stored spec needs to run now: its agents' newest versions and its datasource; undefined with the problems noted. */
+export async function pinSpec(
+  deps: Pick<ServiceDeps, 'db' | 'agents'>,
+  actor: Actor,
+  spec: BatchSpec,
+  loc: Loc,
+  issues: IssueList,
+): Promise<{ tiers: readonly PinnedTier[]; datasource: Datasource } | undefined> {
+  const tiers = await pinAgents(deps, actor, spec.tiers.map((tier) => ({ tier, agentLoc: loc, configLoc: loc })), issues);
+  const datasource = await findDatasource(deps.db, actor.projectId, spec.input.datasourceId);
+  if (datasource === null) issues.add(loc, 'not_found', `Its datasource ${spec.input.datasourceId} is gone.`);
+  return tiers === undefined || datasource === null ? undefined : { tiers, datasource };
+}
+
+/** The overrides without what is absent; null when nothing is given, or with every problem noted. */
+export function checkOverrides(input: OverridesInput | null | undefined, loc: Loc, issues: IssueList): InputOverrides | null {
+  const checked = issues.check(overridesSchema.nullish(), input, loc);
+  if (checked == null) return null;
+  const filters = filtersOf(checked.filters);
+  const overrides: InputOverrides = {
+    ...(filters !== undefined && { filters }),
+    ...(checked.userMessage != null && { userMessage: checked.userMessage }),
+    ...(checked.concurrency != null && { concurrency: checked.concurrency }),
+    ...(checked.retryLimit != null && { retryLimit: checked.retryLimit }),
+    ...(checked.itemTimeoutMs != null && { itemTimeoutMs: checked.itemTimeoutMs }),
+  };
+  return Object.keys(overrides).length === 0 ? null : overrides;
+}
+
+/** The tiers that an input names, with their places: one by `agent`, or those of `tiers`. */
+function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonly PlacedTier[] {
+  const own = issues.check(userMessage.nullish(), input.userMessage, [...loc, 'userMessage']) ?? undefined;
+  if (input.tiers == null) {
+    const agent = input.agent ?? '';
+    if (agent === '') issues.add(loc, 'missing', 'names no agent: give agent or tiers');
+    return placed({ agent, userMessage: own, config: input.config }, loc, issues);
+  }
+  if (input.agent != null) issues.add([...loc, 'agent'], 'conflict', 'cannot be given together with tiers');
+  if (input.config != null) issues.add([...loc, 'config'], 'conflict', 'goes with agent; each of the tiers has its own');
+  const { length } = input.tiers;
+  if (length === 0 || length > LIMITS.tiers) {
+    issues.add([...loc, 'tiers'], 'length', `must have 1 to ${LIMITS.tiers} entries`, { minimum: 1, maximum: LIMITS.tiers });
+    return [];
+  }
+  return input.tiers.flatMap((tier, index) => {
+    const at = [...loc, 'tiers', String(index)];
+    const agent = tier.agent ?? '';
+    if (agent === '') issues.add([...at, 'agent'], 'missing', 'a tier needs an agent');
+    const message = issues.check(userMessage.nullish(), tier.userMessage, [...at, 'userMessage']) ?? own;
+    return placed({ agent, userMessage: message, config: tier.config }, at, issues);
+  });
+}
+
+function placed(
+  { agent, userMessage: message, config }: { agent: string; userMessage: string | undefined; config: unknown },
+  loc: Loc,
+  issues: IssueList,
+): readonly PlacedTier[] {
+  const [agentLoc, configLoc] = [[...loc, 'agent'], [...loc, 'config']];
+  issues.check(ownJson(LIMITS.configBytes), config, configLoc);
+  if (agent === '') return [];
+  const tier = { agent, ...(message !== undefined && { userMessage: message }), ...(config != null && { config }) };
+  return [{ tier, agentLoc, configLoc }];
+}
+
+async function checkSource(
+  deps: Pick<ServiceDeps, 'db'>,
+  actor: Actor,
+  { datasourceId, items }: BatchSpecInput['input'],
+  loc: Loc,
+  issues: IssueList,
+): Promise<PreparedSpec['source'] | undefined> {
+  if (datasourceId != null && items != null) issues.add(loc, 'conflict', 'has both datasourceId and items');
+  if (items != null) return { items: checkElements(items, [...loc, 'items'], issues, (_item, index) => `item-${index}`) };
+  if (datasourceId == null) {
+    issues.add(loc, 'missing', 'names no elements: give datasourceId or items');
+    return undefined;
+  }
+  const datasource = await findDatasource(deps.db, actor.projectId, datasourceId);
+  if (datasource !== null) return { datasource };
+  issues.add([...loc, 'datasourceId'], 'not_found', `There is no datasource ${JSON.stringify(datasourceId.slice(0, 80))}.`);
+  return undefined;
+}
+
+const unpinned = ({ agent, userMessage: message, config }: PinnedTier): TierSpec => ({
+  agent,
+  ...(message !== undefined && { userMessage: message }),
+  ...(config !== undefined && { config }),
+});

@@ -1,0 +1,125 @@
+/** The rules of a spec's single values; what spans several is in `batch-spec.ts`. */
+import { z } from 'zod';
+import { patternProblem } from '../domain/filters.ts';
+import { jsonProblemMessage, toJsonText } from '../domain/json.ts';
+import { LIMITS } from '../domain/limits.ts';
+import { isMediaTypePattern } from '../domain/media-type.ts';
+import { DEFAULT_BACKOFF } from '../domain/retry-policy.ts';
+import type { ExecutionParams, InputFilters } from '../domain/spec.ts';
+import type { ElementInput } from './element-input.ts';
+import { storableString } from './storable-string.ts';
+
+const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
+
+/** A definition's name: letters, digits, and `.`, `_`, `-` between them. */
+export const label = z
+  .string()
+  .max(LIMITS.nameLength)
+  .regex(LABEL, 'must be letters and digits, with ".", "_" and "-" between them');
+
+/** JSON of the user's own, of bounded size and depth; null is absent. */
+export const ownJson = (maxBytes: number) =>
+  z.unknown().superRefine((value, ctx) => {
+    const json = toJsonText(value, maxBytes, LIMITS.jsonDepth);
+    if (!json.ok) ctx.addIssue({ code: 'custom', message: jsonProblemMessage(json.problem), params: { rule: json.problem } });
+  });
+
+const pattern = storableString(LIMITS.patternLength).superRefine((value, ctx) => {
+  const problem = patternProblem(value);
+  if (problem !== null) ctx.addIssue({ code: 'custom', message: `is no RE2 pattern: ${problem}` });
+});
+
+const mediaTypePattern = z
+  .string()
+  .refine(isMediaTypePattern, 'is neither a media type nor a pattern such as "text/*"');
+
+export const filtersSchema = z.object({
+  regex: pattern.nullish(),
+  mediaTypes: z.array(mediaTypePattern).max(100).nullish(),
+  elementIds: z.array(storableString(LIMITS.elementIdBytes)).max(LIMITS.filterElementIds).nullish(),
+  additionalProperties: ownJson(LIMITS.metadataBytes),
+});
+
+export const userMessage = storableString(LIMITS.userMessageLength);
+export const concurrency = z.int().min(LIMITS.concurrency.min).max(LIMITS.concurrency.max);
+export const retryLimit = z.int().min(LIMITS.retryLimit.min).max(LIMITS.retryLimit.max);
+export const itemTimeoutMs = z.int().min(LIMITS.itemTimeoutMs.min).max(LIMITS.itemTimeoutMs.max);
+const backoffMs = z.int().min(LIMITS.backoffMs.min).max(LIMITS.backoffMs.max);
+
+export const executionSchema = z.object({
+  concurrency: concurrency.nullish(),
+  retryLimit: retryLimit.nullish(),
+  itemTimeoutMs: itemTimeoutMs.nullish(),
+  backoff: z
+    .object({
+      baseMs: backoffMs.nullish(),
+      factor: z.number().min(LIMITS.backoffFactor.min).max(LIMITS.backoffFactor.max).nullish(),
+      maxMs: backoffMs.nullish(),
+      jitter: z.enum(['FULL', 'NONE']).nullish(),
+    })
+    .nullish(),
+});
+
+export const overridesSchema = z.object({
+  filters: filtersSchema.nullish(),
+  userMessage: userMessage.nullish(),
+  concurrency: concurrency.nullish(),
+  retryLimit: retryLimit.nullish(),
+  itemTimeoutMs: itemTimeoutMs.nullish(),
+});
+
+export type FiltersInput = z.input<typeof filtersSchema>;
+export type ExecutionParamsInput = z.input<typeof executionSchema>;
+/** What an execution may change of its definition, as a caller writes it. */
+export type OverridesInput = z.input<typeof overridesSchema>;
+
+export interface TierInput {
+  readonly agent?: string | null | undefined;
+  readonly userMessage?: string | null | undefined;
+  readonly config?: unknown;
+}
+
+/** A spec as a caller writes it: absent and null are the same everywhere. */
+export interface BatchSpecInput {
+  readonly name: string;
+  readonly agent?: string | null | undefined;
+  readonly config?: unknown;
+  readonly tiers?: readonly TierInput[] | null | undefined;
+  readonly userMessage?: string | null | undefined;
+  readonly input: {
+    readonly datasourceId?: string | null | undefined;
+    readonly items?: readonly ElementInput[] | null | undefined;
+    readonly filters?: FiltersInput | null | undefined;
+  };
+  readonly execution?: ExecutionParamsInput | null | undefined;
+  readonly additionalProperties?: unknown;
+}
+
+/** The filters without what is absent; undefined when nothing is given. */
+export function filtersOf(input: z.output<typeof filtersSchema> | null | undefined): InputFilters | undefined {
+  if (input == null) return undefined;
+  const { regex, mediaTypes, elementIds, additionalProperties } = input;
+  const filters = {
+    ...(regex != null && { regex }),
+    ...(mediaTypes != null && { mediaTypes }),
+    ...(elementIds != null && { elementIds }),
+    ...(additionalProperties != null && { additionalProperties }),
+  };
+  return Object.keys(filters).length === 0 ? undefined : filters;
+}
+
+/** The execution parameters with the defaults for what is absent. */
+export function executionParamsOf(input: z.output<typeof executionSchema> | null | undefined): ExecutionParams {
+  const { backoff } = input ?? {};
+  return {
+    concurrency: input?.concurrency ?? LIMITS.concurrency.default,
+    retryLimit: input?.retryLimit ?? LIMITS.retryLimit.default,
+    itemTimeoutMs: input?.itemTimeoutMs ?? LIMITS.itemTimeoutMs.default,
+    backoff: {
+      baseMs: backoff?.baseMs ?? DEFAULT_BACKOFF.baseMs,
+      factor: backoff?.factor ?? DEFAULT_BACKOFF.factor,
+      maxMs: backoff?.maxMs ?? DEFAULT_BACKOFF.maxMs,
+      jitter: backoff?.jitter ?? DEFAULT_BACKOFF.jitter,
+    },
+  };
+}
