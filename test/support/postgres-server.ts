@@ -21,8 +21,13 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-/** Starts a server on a free port of this machine, with its files in a temporary folder. */
-export async function startPostgres(): Promise<PostgresServer> {
+/**
+ * Starts a server on a free port of this machine, with its files in a temporary folder.
+ *
+ * `forgetful` (the default) waits for no disk: a test's database need not survive a power cut. `durable` has the
+ * server's own defaults, for measuring.
+ */
+export async function startPostgres(kind: 'forgetful' | 'durable' = 'forgetful'): Promise<PostgresServer> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'batchyard-postgres-'));
   const user = unprivilegedUser();
   try {
@@ -31,7 +36,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     if ('uid' in user) chownSync(folder, user.uid, user.gid);
     runInitdb(path.join(binaries, 'initdb'), data, user);
     const port = await freePort();
-    const server = spawn(path.join(binaries, 'postgres'), ['-D', data, '-p', String(port), ...SETTINGS], {
+    const server = spawn(path.join(binaries, 'postgres'), ['-D', data, '-p', String(port), ...settings(kind)], {
       ...user,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -44,15 +49,13 @@ export async function startPostgres(): Promise<PostgresServer> {
   }
 }
 
-// A test database need not survive a power cut, so nothing waits for the disk.
-const SETTINGS = [
-  'listen_addresses=127.0.0.1',
-  'unix_socket_directories=',
-  'fsync=off',
-  'full_page_writes=off',
-  'synchronous_commit=off',
-  'max_connections=200',
-].flatMap((setting) => ['-c', setting]);
+const settings = (kind: 'forgetful' | 'durable'): string[] =>
+  [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'max_connections=200',
+    ...(kind === 'forgetful' ? ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off'] : []),
+  ].flatMap((setting) => ['-c', setting]);
 
 /** Whom to run as; empty for the present user. */
 type User = { readonly uid: number; readonly gid: number } | Record<never, never>;
