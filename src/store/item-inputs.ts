@@ -17,13 +17,13 @@ export interface InputRow {
 
 /** The inputs of these items, in no order. */
 export async function readInputs(db: Db, executionId: string, ordinals: readonly number[]): Promise<readonly InputRow[]> {
-  return await named(db, 'readInputs')
-    .selectFrom('batchItemInput')
-    .select(['ordinal', 'elementId', 'filename', 'mediaType', 'metadata', 'documentNames'])
-    .where('executionId', '=', executionId)
-    // One array instead of a parameter each.
-    .where(sql<boolean>`ordinal = any(${ordinals}::int[])`)
-    .execute();
+  // Raw: one array instead of a parameter each; `abs` makes the planner look each up by key (see `settle`).
+  const { rows } = await sql<InputRow>`/* readInputs */
+    select i.ordinal, i.element_id, i.filename, i.media_type, i.metadata, i.document_names
+    from unnest(${ordinals}::int[]) as u(ordinal)
+    join batch_item_input i on i.execution_id = ${executionId} and i.ordinal = u.ordinal
+    where abs(u.ordinal) = u.ordinal`.execute(db);
+  return rows;
 }
 
 /** The datasource that an execution reads, or null when there is no such execution. */

@@ -6,6 +6,9 @@ import type { Db, Tx } from './database.ts';
 /** Whether the process with this node id is alive, as far as the database can tell. */
 export type IsAlive = (node: string) => Promise<boolean>;
 
+/** Most ordinals that one look into the pool covers. */
+const MAX_SPAN = 20_000;
+
 const CLAIMED = ['ordinal', 'status', 'tier', 'attempt', 'charged', 'deaths', 'startedAt'] as const;
 
 /**
@@ -81,33 +84,30 @@ export async function claim(
     const status = execution?.status ?? 'CANCELLED';
     if (!held || !isClaimable(status)) return { held, status, items: [], nextDueAt: null, revision: null };
     const due = execution.retrying > 0 ? await dueItems(tx, lane, keep, want, now) : [];
-    const fresh =
-      execution.queued > 0 && due.length < want
-        ? await pooledItems(tx, lane.executionId, execution.poolCursor, want - due.length)
-        : [];
-    const items = [...due, ...fresh];
+    const pool = await pooledItems(tx, lane.executionId, execution, want - due.length);
+    const items = [...due, ...pool.items];
     const nextDueAt = execution.retrying > due.length ? await earliestDue(tx, lane.executionId, now) : null;
-    if (items.length === 0) return { held, status, items, nextDueAt, revision: null };
-    await tx
-      .updateTable('executionLane')
-      .set({ claim: [...keep, ...items.map((item) => item.ordinal)] })
-      .where('executionId', '=', lane.executionId)
-      .where('no', '=', lane.no)
-      .execute();
-    const starts = status === 'QUEUED' || execution.startedAt === null;
-    const last = fresh.at(-1);
-    if (starts || last !== undefined) {
+    if (items.length > 0) {
+      await tx
+        .updateTable('executionLane')
+        .set({ claim: [...keep, ...items.map((item) => item.ordinal)] })
+        .where('executionId', '=', lane.executionId)
+        .where('no', '=', lane.no)
+        .execute();
+    }
+    const starts = items.length > 0 && (status === 'QUEUED' || execution.startedAt === null);
+    if (starts || pool.cursor !== execution.poolCursor) {
       await tx
         .updateTable('batchExecution')
         .set({
-          ...(last === undefined ? {} : { poolCursor: last.ordinal + 1 }),
-          ...(status === 'QUEUED' ? { status: 'RUNNING' as const } : {}),
+          poolCursor: pool.cursor,
+          ...(starts && status === 'QUEUED' ? { status: 'RUNNING' as const } : {}),
           ...(starts ? { startedAt: execution.startedAt ?? now, revision: execution.revision + 1, lastActivityAt: now } : {}),
         })
         .where('id', '=', lane.executionId)
         .execute();
     }
-    const answered = status === 'QUEUED' ? ('RUNNING' as const) : status;
+    const answered = starts && status === 'QUEUED' ? ('RUNNING' as const) : status;
     return { held, status: answered, items, nextDueAt, revision: starts ? execution.revision + 1 : null };
   });
 }
@@ -135,7 +135,10 @@ export async function fenceLanes(db: Db, executionId: string): Promise<void> {
 async function lockExecution(tx: Tx, executionId: string) {
   return await tx
     .selectFrom('batchExecution')
-    .select(['status', 'revision', 'round', 'spec', 'retryLimit', 'poolCursor', 'queued', 'retrying', 'startedAt', 'endedAt'])
+    .select([
+      ...['status', 'revision', 'round', 'spec', 'retryLimit', 'startedAt', 'endedAt'] as const,
+      ...['total', 'queued', 'retrying', 'poolCursor', 'retryCursor'] as const,
+    ])
     .where('id', '=', executionId)
     .forNoKeyUpdate()
     .executeTakeFirst();
@@ -190,16 +193,38 @@ async function dueItems(tx: Tx, lane: HeldLane, keep: readonly number[], want: n
     .execute();
 }
 
-async function pooledItems(tx: Tx, executionId: string, cursor: number, want: number): Promise<ClaimedItem[]> {
-  return await tx
-    .selectFrom('batchItem')
-    .select(CLAIMED)
-    .where('executionId', '=', executionId)
-    .where('ordinal', '>=', cursor)
-    .where('status', '=', 'QUEUED')
-    .orderBy('ordinal')
-    .limit(want)
-    .execute();
+/**
+ * The next QUEUED items from the pool's cursor on, and where the cursor then stands.
+ *
+ * Looks at bounded spans of ordinals: an open-ended `order by … limit` was planned as a sort of the whole
+ * execution on tables without statistics. The first span is what a fresh execution needs; in a round of few
+ * retried items they grow. The cursor never passes what a retry under way has yet to move.
+ */
+async function pooledItems(
+  tx: Tx,
+  executionId: string,
+  pool: { queued: number; poolCursor: number; retryCursor: number | null; total: number },
+  want: number,
+): Promise<{ items: ClaimedItem[]; cursor: number }> {
+  const items: ClaimedItem[] = [];
+  const end = pool.retryCursor ?? pool.total;
+  let cursor = pool.poolCursor;
+  for (let span = want; pool.queued > 0 && items.length < want && cursor < end; span = Math.min(span * 4, MAX_SPAN)) {
+    const rows = await tx
+      .selectFrom('batchItem')
+      .select(CLAIMED)
+      .where('executionId', '=', executionId)
+      .where('ordinal', '>=', cursor)
+      .where('ordinal', '<', Math.min(cursor + span, end))
+      .where('status', '=', 'QUEUED')
+      .orderBy('ordinal')
+      .limit(want - items.length)
+      .execute();
+    items.push(...rows);
+    const last = items.at(-1);
+    cursor = items.length === want && last !== undefined ? last.ordinal + 1 : Math.min(cursor + span, end);
+  }
+  return { items, cursor };
 }
 
 async function earliestDue(tx: Tx, executionId: string, now: Date): Promise<Date | null> {

@@ -20,8 +20,10 @@ interface SettleRow {
  * counts, the change log and the next revision are written with it or not at all. `held: false` means a takeover
  * or the execution's end got there first: drop the outcomes, never write them again.
  *
- * `ordinal = any(…)` beside the join keeps both key columns in the index condition whatever the statistics say:
- * a hash join over the whole execution was chosen without it on freshly loaded tables.
+ * `abs(ordinal) = ordinal` is always true and makes the planner expect a handful of rows: it then looks each item up
+ * by both key columns whatever the statistics say, instead of reading the whole execution for a hash join, as it
+ * does on tables that were just loaded. `= any(array)` in place of joins with `moved` is for the same reason: expecting
+ * one row it would compare each with each.
  */
 export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now: Date): Promise<SettleAnswer> {
   const { rows } = await settleStatement(lane, settlement, now).execute(db);
@@ -37,7 +39,6 @@ export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now
 /** The statement of `settle`, apart so that a test can EXPLAIN it. */
 export function settleStatement(lane: HeldLane, settlement: Settlement, now: Date) {
   const { moves, results, failures, round } = settlement;
-  const ordinals = moves.map((move) => move.ordinal);
   return sql<SettleRow>`/* settle */
 with e as materialized (
   select id, status, revision from batch_execution
@@ -46,7 +47,7 @@ with e as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
 ), u as materialized (
-  select * from unnest(${ordinals}::int[], ${moves.map((m) => m.was)}::text[], ${moves.map((m) => m.to)}::text[],
+  select * from unnest(${moves.map((m) => m.ordinal)}::int[], ${moves.map((m) => m.was)}::text[], ${moves.map((m) => m.to)}::text[],
     ${moves.map((m) => m.tier)}::int[], ${moves.map((m) => m.attempt)}::int[], ${moves.map((m) => m.charged)}::int[],
     ${moves.map((m) => m.deaths)}::int[],
     ${moves.map((m) => m.runAfter)}::timestamptz[], ${moves.map((m) => m.startedAt)}::timestamptz[],
@@ -54,14 +55,14 @@ with e as materialized (
     ${moves.map((m) => m.error?.code ?? null)}::text[], ${moves.map((m) => m.error?.transient ?? null)}::bool[],
     ${moves.map((m) => m.flawed)}::bool[])
   as u(ordinal, was, status, tier, attempt, charged, deaths, run_after, started_at, ended_at, category, code, transient, flawed)
+  where abs(u.ordinal) = u.ordinal
 ), moved as (
   update batch_item i
   set status = u.status, tier = u.tier, attempt = u.attempt, charged = u.charged, deaths = u.deaths, run_after = u.run_after,
     started_at = u.started_at, ended_at = u.ended_at, error_category = u.category, error_code = u.code,
     error_transient = u.transient, revision = e.revision + 1
   from u, e, l
-  where i.execution_id = ${lane.executionId} and i.ordinal = any(${ordinals}::int[])
-    and i.ordinal = u.ordinal and i.status = u.was
+  where i.execution_id = ${lane.executionId} and i.ordinal = u.ordinal and i.status = u.was
   returning i.ordinal, u.was, u.status, u.flawed
 ), d as (select ${COUNT_CHANGES} from moved
 ), x as (
@@ -77,7 +78,7 @@ with e as materialized (
     ${results.map((r) => r.fieldErrors)}::text[], ${results.map((r) => r.artifacts)}::text[],
     ${results.map((r) => r.contentHash)}::text[])
   as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash)
-  join moved on moved.ordinal = r.ordinal
+  where r.ordinal = any(array(select ordinal from moved))
 ), appended_failures as (
   insert into item_failure (execution_id, ordinal, tier, round, attempt, category, transient, code, message, details, at)
   select ${lane.executionId}, f.ordinal, f.tier, ${round}::int, f.attempt, f.category, f.transient, f.code, f.message,
@@ -88,7 +89,7 @@ with e as materialized (
     ${failures.map((f) => f.error.message)}::text[], ${failures.map((f) => f.error.details)}::text[],
     ${failures.map((f) => f.at)}::timestamptz[])
   as f(ordinal, tier, attempt, category, transient, code, message, details, at)
-  join moved on moved.ordinal = f.ordinal
+  where f.ordinal = any(array(select ordinal from moved))
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals)
   select ${lane.executionId}, x.revision, (select array_agg(ordinal) from moved) from x
