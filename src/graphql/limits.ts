@@ -24,17 +24,24 @@ export const useDocumentLimits = (): Plugin => ({
   },
 });
 
-/** Parses a document of at most `LIMITS.queryTokens` tokens; a longer one is QUERY_TOO_COMPLEX. */
+/** Parses a document of at most `LIMITS.queryTokens` tokens; a longer one is QUERY_TOO_COMPLEX, other text GRAPHQL_PARSE_FAILED. */
 export function parseWithinLimit(source: string | Source, options?: ParseOptions): DocumentNode {
   try {
     return parse(source, { ...options, maxTokens: LIMITS.queryTokens });
   } catch (error) {
-    if (error instanceof GraphQLError && /more than \d+ tokens/.test(error.message)) {
+    if (!(error instanceof GraphQLError)) throw error;
+    if (/more than \d+ tokens/.test(error.message)) {
       throw queryTooComplex(
         `The document is longer than ${LIMITS.queryTokens} tokens. Use variables for large inputs.`,
       );
     }
-    throw error;
+    // Over HTTP Yoga would add this code; over a socket nobody does.
+    const { message, source: text, positions } = error;
+    throw new GraphQLError(message, {
+      extensions: { code: 'GRAPHQL_PARSE_FAILED' },
+      ...(text && { source: text }),
+      ...(positions && { positions }),
+    });
   }
 }
 
