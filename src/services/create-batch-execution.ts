@@ -1,0 +1,152 @@
+/** Creating an execution: checked whole, then stored in one transaction; the engine freezes its items behind that. */
+import { contentHash } from '../domain/json.ts';
+import { LIMITS } from '../domain/limits.ts';
+import type { Actor, BatchDefinition, Execution } from '../domain/model.ts';
+import type { BatchSpec, InputOverrides, PinnedSpec, PinnedTier } from '../domain/spec.ts';
+import { IdempotencyConflictError, NotFoundError } from '../domain/user-error.ts';
+import { findByIdempotencyKey, insertExecution } from '../store/create-execution.ts';
+import type { Tx } from '../store/database.ts';
+import { findDefinition, obtainDefinition } from '../store/definitions.ts';
+import { findExecution } from '../store/execution-rows.ts';
+import { checkOverrides, pinSpec, type PreparedSpec, prepareSpec, specHash, storePrepared } from './batch-spec.ts';
+import { definitionUrn } from './definition-urn.ts';
+import { IssueList } from './issue-list.ts';
+import type { ServiceDeps } from './ports.ts';
+import { requireRole } from './require-role.ts';
+import { type BatchSpecInput, type OverridesInput, ownJson } from './spec-input.ts';
+import { storableString } from './storable-string.ts';
+
+export interface CreateBatchExecutionInput {
+  /** A repeat with equal input answers the execution that the first call made. */
+  readonly idempotencyKey?: string | null | undefined;
+  /** Exactly one of them. */
+  readonly source: {
+    readonly definitionId?: string | null | undefined;
+    readonly spec?: BatchSpecInput | null | undefined;
+  };
+  readonly inputOverrides?: OverridesInput | null | undefined;
+  readonly metadata?: unknown;
+}
+
+const idempotencyKey = storableString(LIMITS.idempotencyKeyLength).min(1);
+
+/** What is to be stored, after everything was checked. */
+interface Checked {
+  readonly recipe: { readonly prepared: PreparedSpec } | { readonly definition: BatchDefinition; readonly tiers: readonly PinnedTier[] };
+  readonly overrides: InputOverrides | null;
+}
+
+/**
+ * Makes an execution of a definition or of an inline spec, and tells the engine; `created` is false when an equal
+ * call with the same idempotency key made it before.
+ *
+ * Throws ValidationError with every problem at once, NotFoundError for an unknown definition, and
+ * IdempotencyConflictError when the key was used with other input; then nothing is stored.
+ */
+export async function createBatchExecution(
+  deps: ServiceDeps,
+  actor: Actor,
+  input: CreateBatchExecutionInput,
+): Promise<{ execution: Execution; created: boolean }> {
+  requireRole(actor, 'MEMBER');
+  const key = input.idempotencyKey ?? null;
+  const requestHash = key === null ? null : contentHash({ ...input, idempotencyKey: null });
+  // Asked first: a repeat must be answered also when what it names has changed or gone since.
+  const earlier = key === null ? null : await findEarlier(deps, actor, key, requestHash);
+  if (earlier !== null) return { execution: earlier, created: false };
+
+  const checked = await check(deps, actor, input);
+  const id = deps.newId('BatchExecution');
+  const stored = await deps.db.transaction().execute(async (tx) => {
+    const { definition, tiers } = await storeRecipe(tx, deps, actor, checked.recipe);
+    return await insertExecution(tx, {
+      id,
+      projectId: actor.projectId,
+      definitionId: definition.id,
+      name: definition.name,
+      metadata: input.metadata == null ? null : JSON.stringify(input.metadata),
+      inputOverrides: checked.overrides,
+      spec: pin(definition.spec, tiers, checked.overrides),
+      idempotencyKey: key,
+      requestHash,
+      createdBy: actor.keyId,
+      createdAt: deps.now(),
+    });
+  });
+  if (!stored) {
+    // An equal call was faster.
+    const other = key === null ? null : await findEarlier(deps, actor, key, requestHash);
+    if (other !== null) return { execution: other, created: false };
+  }
+  deps.engine.wake(id);
+  const execution = await findExecution(deps.db, actor.projectId, id);
+  if (execution === undefined) throw new Error(`the execution ${id} was not stored`);
+  return { execution, created: true };
+}
+
+async function check(deps: ServiceDeps, actor: Actor, input: CreateBatchExecutionInput): Promise<Checked> {
+  const issues = new IssueList();
+  issues.check(idempotencyKey.nullish(), input.idempotencyKey, ['input', 'idempotencyKey']);
+  issues.check(ownJson(LIMITS.metadataBytes), input.metadata, ['input', 'metadata']);
+  const overrides = checkOverrides(input.inputOverrides, ['input', 'inputOverrides'], issues);
+  const recipe = await checkSource(deps, actor, input.source, issues);
+  issues.throwIfAny();
+  if (recipe === undefined) throw new Error('a source was refused without an issue');
+  return { recipe, overrides };
+}
+
+async function checkSource(
+  deps: ServiceDeps,
+  actor: Actor,
+  { definitionId, spec }: CreateBatchExecutionInput['source'],
+  issues: IssueList,
+): Promise<Checked['recipe'] | undefined> {
+  const loc = ['input', 'source'];
+  if ((definitionId == null) === (spec == null)) {
+    issues.add(loc, 'one_of', 'needs exactly one of definitionId and spec');
+    return undefined;
+  }
+  if (spec != null) {
+    const prepared = await prepareSpec(deps, actor, spec, [...loc, 'spec'], issues);
+    return prepared && { prepared };
+  }
+  const definition = await findDefinition(deps.db, actor.projectId, definitionId ?? '');
+  if (definition === null) throw new NotFoundError('batch definition', definitionId ?? '');
+  const pinned = await pinSpec(deps, actor, definition.spec, [...loc, 'definitionId'], issues);
+  return pinned && { definition, tiers: pinned.tiers };
+}
+
+/** The definition to run: the one that was named, or the version that the inline spec amounts to. */
+async function storeRecipe(
+  tx: Tx,
+  deps: ServiceDeps,
+  actor: Actor,
+  recipe: Checked['recipe'],
+): Promise<{ definition: BatchDefinition; tiers: readonly PinnedTier[] }> {
+  if ('definition' in recipe) return recipe;
+  const { spec } = await storePrepared(tx, deps, actor, recipe.prepared);
+  const id = deps.newId('BatchDefinition');
+  const { definition } = await obtainDefinition(tx, {
+    ...{ id, projectId: actor.projectId, name: spec.name, urn: definitionUrn(actor, id), description: null },
+    ...{ spec, specHash: specHash(spec), createdAt: deps.now(), createdBy: actor.keyId },
+  });
+  return { definition, tiers: recipe.prepared.tiers };
+}
+
+/** The definition's spec with the overrides applied and each agent pinned. */
+function pin(spec: BatchSpec, tiers: readonly PinnedTier[], overrides: InputOverrides | null): PinnedSpec {
+  const { filters, userMessage, ...params } = overrides ?? {};
+  return {
+    ...spec,
+    tiers: userMessage === undefined ? tiers : tiers.map((tier) => ({ ...tier, userMessage })),
+    input: { ...spec.input, ...(filters !== undefined && { filters }) },
+    execution: { ...spec.execution, ...params },
+  };
+}
+
+async function findEarlier(deps: ServiceDeps, actor: Actor, key: string, requestHash: string | null): Promise<Execution | null> {
+  const earlier = idempotencyKey.safeParse(key).success ? await findByIdempotencyKey(deps.db, actor.projectId, key) : null;
+  if (earlier === null) return null;
+  if (earlier.requestHash !== requestHash) throw new IdempotencyConflictError(earlier.id);
+  return (await findExecution(deps.db, actor.projectId, earlier.id)) ?? null;
+}
