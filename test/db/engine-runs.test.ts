@@ -3,13 +3,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+import { until } from '../support/until.ts';
 
 describeDatabases('the engine', (open) => {
   let db: Db;
   let harness: Harness;
   beforeAll(async () => {
     db = await open();
-    harness = await startEngine(db);
+    // It must not find the executions of the other engines below.
+    harness = await startEngine(db, { pollMs: 3_600_000 });
   });
   afterAll(() => harness.engine.stop());
 
@@ -154,13 +156,21 @@ describeDatabases('the engine', (open) => {
     ]);
   });
 
-  test('ends FAILED, its items CANCELLED, when its agent can no longer be run', async () => {
-    const id = await harness.create(3, () => null);
-    harness.agents.clear();
-    const next = await harness.create(3, () => null);
-    harness.agents.clear();
-    const ended = await Promise.all([harness.ended(id), harness.ended(next)]);
-    const failed = ended.find((execution) => execution.status === 'FAILED');
-    expect(failed).toMatchObject({ cancelled: 3, error: 'That agent is gone.' });
+  test('ends FAILED, its open items CANCELLED, when its agent can no longer be run', async () => {
+    const first = await startEngine(db, { pollMs: 3_600_000 });
+    const id = await first.create(
+      30,
+      ({ item, signal }) => item.ordinal < 5 || new Promise((_, reject) => signal.addEventListener('abort', reject)),
+      { concurrency: 8 },
+    );
+    await until(async () => (await first.read(id)).succeeded === 5);
+    await first.engine.stop();
+    const second = await startEngine(db, { actor: first.actor, agents: new Map() });
+    expect(await second.ended(id)).toMatchObject({
+      ...{ status: 'FAILED', succeeded: 5, cancelled: 25 },
+      error: 'That agent is gone.',
+    });
+    await checkWhole(db, id);
+    await second.engine.stop();
   });
 });
