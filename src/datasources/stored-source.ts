@@ -16,19 +16,22 @@ export function createStoredSource(db: Db): ElementSources {
     async page(datasource, filters, after, limit) {
       const matches = compileFilters(filters);
       const pauser = createPauser();
-      const found: DataElement[] = [];
+      const elements: DataElement[] = [];
+      const cursors: string[] = [];
       let position = after === null ? -1 : Number(after);
       for (;;) {
-        const asked = filters.regex === undefined && filters.mediaTypes === undefined ? limit - found.length : SCAN;
+        const asked = filters.regex === undefined && filters.mediaTypes === undefined ? limit - elements.length : SCAN;
         const rows = await listElements(db, datasource.id, position, asked, filters.elementIds);
         for (const { position: place, ...element } of rows) {
-          if (found.length === limit) return { elements: found, cursor: String(position) };
+          if (elements.length === limit) return { elements, cursors, cursor: String(position) };
           position = place;
-          if (matches(element)) found.push(element);
           if (pauser.isDue()) await pauser.pause();
+          if (!matches(element)) continue;
+          elements.push(element);
+          cursors.push(String(position));
         }
-        if (rows.length < asked) return { elements: found, cursor: null };
-        if (found.length === limit) return { elements: found, cursor: String(position) };
+        if (rows.length < asked) return { elements, cursors, cursor: null };
+        if (elements.length === limit) return { elements, cursors, cursor: String(position) };
       }
     },
 

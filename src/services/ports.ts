@@ -20,6 +20,8 @@ export interface AgentCatalog {
 /** A run of elements in the datasource's order, and where to go on: null after the last one. */
 export interface ElementChunk {
   readonly elements: readonly DataElement[];
+  /** The cursor behind each element: where a page that ends with it goes on. */
+  readonly cursors: readonly string[];
   readonly cursor: string | null;
 }
 

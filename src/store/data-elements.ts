@@ -84,14 +84,15 @@ export async function readElement(
   return row ?? null;
 }
 
-/** How many elements the datasource has. */
-export async function countElements(db: Db, datasourceId: string): Promise<number> {
-  const { count } = await named(db, 'countElements')
+/** The elements with these ids, in no order. */
+export async function findElements(db: Db, datasourceId: string, ids: readonly string[]): Promise<readonly DataElement[]> {
+  const rows = await named(db, 'findElements')
     .selectFrom('dataElement')
-    .select(sql<number>`count(*)::int`.as('count'))
+    .select(COLUMNS)
     .where('datasourceId', '=', datasourceId)
-    .executeTakeFirstOrThrow();
-  return count;
+    .where(sql<boolean>`id = any(${ids}::text[])`)
+    .execute();
+  return rows.map(({ position: _position, ...element }) => element);
 }
 
 /**

@@ -113,21 +113,25 @@ export async function lockDatasource(tx: Tx, projectId: string, id: string): Pro
   return row === undefined ? null : toDatasource(row);
 }
 
-/**
- * Deletes a datasource and its elements, unless an execution refers to it.
- *
- * Executions keep their datasource even when they have ended: a retry reads its elements again.
- */
-export async function deleteDatasource(tx: Tx, projectId: string, id: string): Promise<boolean> {
-  const { numDeletedRows } = await named(tx, 'deleteDatasource')
+/** Locks the datasource's row also against new references to it; `false` when the project has no such datasource. */
+export async function lockDatasourceWhole(tx: Tx, projectId: string, id: string): Promise<boolean> {
+  const row = await named(tx, 'lockDatasourceWhole')
+    .selectFrom('datasource')
+    .select('id')
+    .where('id', '=', id)
+    .where('projectId', '=', projectId)
+    .forUpdate()
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Deletes a datasource and its elements. Fails when an execution refers to it. */
+export async function deleteDatasource(tx: Tx, projectId: string, id: string): Promise<void> {
+  await named(tx, 'deleteDatasource')
     .deleteFrom('datasource')
     .where('id', '=', id)
     .where('projectId', '=', projectId)
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('batchExecution').select('id').whereRef('inputDatasourceId', '=', 'datasource.id'))),
-    )
-    .executeTakeFirstOrThrow();
-  return numDeletedRows > 0n;
+    .execute();
 }
 
 /** An execution that reads the datasource, an open one if there is any; null when none does. */

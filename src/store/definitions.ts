@@ -1,6 +1,8 @@
 /** Batch definitions: immutable versions under a name. */
 import type { BatchDefinition } from '../domain/model.ts';
+import type { Page } from '../domain/page.ts';
 import type { Db, Tx } from './database.ts';
+import { keysetPage } from './keyset.ts';
 import { named } from './statement-name.ts';
 
 const COLUMNS = [
@@ -50,11 +52,43 @@ export async function obtainDefinition(
 
 /** The project's definition version with this id, or null. */
 export async function findDefinition(db: Db, projectId: string, id: string): Promise<BatchDefinition | null> {
-  const row = await named(db, 'findDefinition')
-    .selectFrom('batchDefinition')
-    .select(COLUMNS)
-    .where('id', '=', id)
-    .where('projectId', '=', projectId)
-    .executeTakeFirst();
-  return row ?? null;
+  return (await selectDefinitions(db, 'findDefinition', projectId).where('id', '=', id).executeTakeFirst()) ?? null;
+}
+
+/** The project's definition versions with these ids, in no order. */
+export async function findDefinitions(db: Db, projectId: string, ids: readonly string[]): Promise<readonly BatchDefinition[]> {
+  return ids.length === 0 ? [] : await selectDefinitions(db, 'findDefinitions', projectId).where('id', 'in', ids).execute();
+}
+
+/** The project's definition version with this URN, or null. */
+export async function findDefinitionByUrn(db: Db, projectId: string, urn: string): Promise<BatchDefinition | null> {
+  return (await selectDefinitions(db, 'findDefinitionByUrn', projectId).where('urn', '=', urn).executeTakeFirst()) ?? null;
+}
+
+/** A version of the project's definition of this name, the newest when no version is given; null when there is none. */
+export async function findDefinitionByName(
+  db: Db,
+  projectId: string,
+  name: string,
+  version: number | null,
+): Promise<BatchDefinition | null> {
+  let query = selectDefinitions(db, 'findDefinitionByName', projectId).where('name', '=', name);
+  if (version !== null) query = query.where('version', '=', version);
+  return (await query.orderBy('version', 'desc').limit(1).executeTakeFirst()) ?? null;
+}
+
+/** A page of the project's definition versions, newest first; with `name` only the versions of that one. */
+export async function listDefinitions(
+  db: Db,
+  projectId: string,
+  page: Page,
+  name: string | null,
+): Promise<readonly BatchDefinition[]> {
+  let query = selectDefinitions(db, 'listDefinitions', projectId);
+  if (name !== null) query = query.where('name', '=', name);
+  return await keysetPage(query, ['createdAt', 'id'], page, true).execute();
+}
+
+function selectDefinitions(db: Db, statement: string, projectId: string) {
+  return named(db, statement).selectFrom('batchDefinition').select(COLUMNS).where('projectId', '=', projectId);
 }

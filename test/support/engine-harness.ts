@@ -61,7 +61,8 @@ function countedSources(): ElementSources {
       const from = after === null ? 0 : Number(after);
       const to = Math.min(from + limit, total);
       const elements = Array.from({ length: to - from }, (_, offset) => element(datasource.id, from + offset));
-      return await Promise.resolve({ elements, cursor: to < total ? String(to) : null });
+      const cursors = elements.map((_, offset) => String(from + offset + 1));
+      return await Promise.resolve({ elements, cursors, cursor: to < total ? String(to) : null });
     },
     find: (datasource, id) => Promise.resolve(element(datasource.id, Number(id.split('-')[1]))),
     read: (_datasource, id) =>
