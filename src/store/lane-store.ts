@@ -1,7 +1,8 @@
 import type { LaneStore, OpenExecution } from '../engine/ports.ts';
+import { claim } from './claim.ts';
 import { closeItems } from './close-items.ts';
 import type { Db } from './database.ts';
-import { claim, fenceLanes, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
+import { fenceLanes, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
 import { settle } from './settle.ts';
 
 /** The engine's store on a database, for the node with this id. */

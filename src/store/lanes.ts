@@ -1,15 +1,13 @@
-/** Taking, filling and giving back lanes. */
-import type { ClaimAnswer, ClaimedItem, HeldLane, TakenLane } from '../engine/ports.ts';
-import { claimableStatuses, isClaimable, openItemStatuses } from '../domain/states.ts';
+/** Taking lanes and giving them back, and what there is to take. */
+import type { ClaimedItem, HeldLane, TakenLane } from '../engine/ports.ts';
+import { claimableStatuses, openItemStatuses } from '../domain/states.ts';
+import { CLAIMED } from './claim.ts';
 import type { Db, Tx } from './database.ts';
+import { lockExecution } from './lock-execution.ts';
 
 /** Whether the process with this node id is alive, as far as the database can tell. */
 export type IsAlive = (node: string) => Promise<boolean>;
 
-/** Most ordinals that one look into the pool covers. */
-const MAX_SPAN = 20_000;
-
-const CLAIMED = ['ordinal', 'status', 'tier', 'attempt', 'charged', 'deaths', 'startedAt'] as const;
 
 /**
  * Takes a lane for a node and raises its epoch, in a transaction of its own.
@@ -65,53 +63,6 @@ export async function takeLane(
   });
 }
 
-/**
- * Adds up to `want` items to the lane's claim, in a transaction of its own.
- *
- * The claim becomes `keep` and the new ones. Items whose backoff has passed come first, then the pool in order
- * from its cursor. Nothing is taken while the execution is not claimable.
- */
-export async function claim(
-  db: Db,
-  lane: HeldLane,
-  keep: readonly number[],
-  want: number,
-  now: Date,
-): Promise<ClaimAnswer> {
-  return await db.transaction().execute(async (tx) => {
-    const execution = await lockExecution(tx, lane.executionId);
-    const held = execution !== undefined && execution.endedAt === null && (await lockLane(tx, lane));
-    const status = execution?.status ?? 'CANCELLED';
-    if (!held || !isClaimable(status)) return { held, status, items: [], nextDueAt: null, revision: null };
-    const due = execution.retrying > 0 ? await dueItems(tx, lane, keep, want, now) : [];
-    const pool = await pooledItems(tx, lane.executionId, execution, want - due.length);
-    const items = [...due, ...pool.items];
-    const nextDueAt = execution.retrying > due.length ? await earliestDue(tx, lane.executionId, now) : null;
-    if (items.length > 0) {
-      await tx
-        .updateTable('executionLane')
-        .set({ claim: [...keep, ...items.map((item) => item.ordinal)] })
-        .where('executionId', '=', lane.executionId)
-        .where('no', '=', lane.no)
-        .execute();
-    }
-    const starts = items.length > 0 && (status === 'QUEUED' || execution.startedAt === null);
-    if (starts || pool.cursor !== execution.poolCursor) {
-      await tx
-        .updateTable('batchExecution')
-        .set({
-          poolCursor: pool.cursor,
-          ...(starts && status === 'QUEUED' ? { status: 'RUNNING' as const } : {}),
-          ...(starts ? { startedAt: execution.startedAt ?? now, revision: execution.revision + 1, lastActivityAt: now } : {}),
-        })
-        .where('id', '=', lane.executionId)
-        .execute();
-    }
-    const answered = starts && status === 'QUEUED' ? ('RUNNING' as const) : status;
-    return { held, status: answered, items, nextDueAt, revision: starts ? execution.revision + 1 : null };
-  });
-}
-
 /** Gives a lane back; what it still claims stays with it for the next holder. */
 export async function releaseLane(db: Db, lane: HeldLane, keep: readonly number[]): Promise<void> {
   await db
@@ -132,29 +83,6 @@ export async function fenceLanes(db: Db, executionId: string): Promise<void> {
     .execute();
 }
 
-async function lockExecution(tx: Tx, executionId: string) {
-  return await tx
-    .selectFrom('batchExecution')
-    .select([
-      ...['status', 'revision', 'round', 'spec', 'retryLimit', 'startedAt', 'endedAt'] as const,
-      ...['total', 'queued', 'retrying', 'poolCursor', 'retryCursor'] as const,
-    ])
-    .where('id', '=', executionId)
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-}
-
-async function lockLane(tx: Tx, lane: HeldLane): Promise<boolean> {
-  const row = await tx
-    .selectFrom('executionLane')
-    .select('epoch')
-    .where('executionId', '=', lane.executionId)
-    .where('no', '=', lane.no)
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  return row?.epoch === lane.epoch;
-}
-
 async function claimedItems(
   tx: Tx,
   executionId: string,
@@ -171,72 +99,6 @@ async function claimedItems(
     .where((eb) => eb.or([eb('runAfter', 'is', null), eb('runAfter', '<=', now)]))
     .orderBy('ordinal')
     .execute();
-}
-
-/** Items whose backoff has passed and that no lane has claimed. */
-async function dueItems(tx: Tx, lane: HeldLane, keep: readonly number[], want: number, now: Date) {
-  const others = await tx
-    .selectFrom('executionLane')
-    .select('claim')
-    .where('executionId', '=', lane.executionId)
-    .where('no', '<>', lane.no)
-    .execute();
-  const taken = [...keep, ...others.flatMap((other) => other.claim)];
-  return await tx
-    .selectFrom('batchItem')
-    .select(CLAIMED)
-    .where('executionId', '=', lane.executionId)
-    .where('runAfter', '<=', now)
-    .$if(taken.length > 0, (query) => query.where('ordinal', 'not in', taken))
-    .orderBy('runAfter')
-    .limit(want)
-    .execute();
-}
-
-/**
- * The next QUEUED items from the pool's cursor on, and where the cursor then stands.
- *
- * Looks at bounded spans of ordinals: an open-ended `order by … limit` was planned as a sort of the whole
- * execution on tables without statistics. The first span is what a fresh execution needs; in a round of few
- * retried items they grow. The cursor never passes what a retry under way has yet to move.
- */
-async function pooledItems(
-  tx: Tx,
-  executionId: string,
-  pool: { queued: number; poolCursor: number; retryCursor: number | null; total: number },
-  want: number,
-): Promise<{ items: ClaimedItem[]; cursor: number }> {
-  const items: ClaimedItem[] = [];
-  const end = pool.retryCursor ?? pool.total;
-  let cursor = pool.poolCursor;
-  for (let span = want; pool.queued > 0 && items.length < want && cursor < end; span = Math.min(span * 4, MAX_SPAN)) {
-    const rows = await tx
-      .selectFrom('batchItem')
-      .select(CLAIMED)
-      .where('executionId', '=', executionId)
-      .where('ordinal', '>=', cursor)
-      .where('ordinal', '<', Math.min(cursor + span, end))
-      .where('status', '=', 'QUEUED')
-      .orderBy('ordinal')
-      .limit(want - items.length)
-      .execute();
-    items.push(...rows);
-    const last = items.at(-1);
-    cursor = items.length === want && last !== undefined ? last.ordinal + 1 : Math.min(cursor + span, end);
-  }
-  return { items, cursor };
-}
-
-async function earliestDue(tx: Tx, executionId: string, now: Date): Promise<Date | null> {
-  const row = await tx
-    .selectFrom('batchItem')
-    .select('runAfter')
-    .where('executionId', '=', executionId)
-    .where('runAfter', '>', now)
-    .orderBy('runAfter')
-    .limit(1)
-    .executeTakeFirst();
-  return row?.runAfter ?? null;
 }
 
 /** The ids of executions that are neither final nor drafts, oldest first, with what the engine needs to begin. */

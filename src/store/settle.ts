@@ -4,6 +4,7 @@ import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
 import type { Db } from './database.ts';
 import { COUNT_CHANGES, countMove } from './count-moves.ts';
+import { intArray, wordArray } from './pg-array.ts';
 
 interface SettleRow {
   held: boolean;
@@ -47,14 +48,17 @@ with e as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
 ), u as materialized (
-  select * from unnest(${moves.map((m) => m.ordinal)}::int[], ${moves.map((m) => m.was)}::text[], ${moves.map((m) => m.to)}::text[],
-    ${moves.map((m) => m.tier)}::int[], ${moves.map((m) => m.attempt)}::int[], ${moves.map((m) => m.charged)}::int[],
-    ${moves.map((m) => m.deaths)}::int[],
-    ${moves.map((m) => m.runAfter)}::timestamptz[], ${moves.map((m) => m.startedAt)}::timestamptz[],
-    ${moves.map((m) => m.endedAt)}::timestamptz[], ${moves.map((m) => m.error?.category ?? null)}::text[],
-    ${moves.map((m) => m.error?.code ?? null)}::text[], ${moves.map((m) => m.error?.transient ?? null)}::bool[],
-    ${moves.map((m) => m.flawed)}::bool[])
-  as u(ordinal, was, status, tier, attempt, charged, deaths, run_after, started_at, ended_at, category, code, transient, flawed)
+  select u.ordinal, u.was, u.status, u.tier, u.attempt, u.charged, u.deaths, u.flawed,
+    to_timestamp(u.run_after / 1000) as run_after, to_timestamp(u.started_at / 1000) as started_at,
+    to_timestamp(u.ended_at / 1000) as ended_at, u.category, u.code, u.transient
+  from unnest(${intArray(moves.map((m) => m.ordinal))}::int[], ${wordArray(moves.map((m) => m.was))}::text[],
+    ${wordArray(moves.map((m) => m.to))}::text[], ${intArray(moves.map((m) => m.tier))}::int[],
+    ${intArray(moves.map((m) => m.attempt))}::int[], ${intArray(moves.map((m) => m.charged))}::int[],
+    ${intArray(moves.map((m) => m.deaths))}::int[], ${wordArray(moves.map((m) => String(m.flawed)))}::bool[],
+    ${instants(moves.map((m) => m.runAfter))}::float8[], ${instants(moves.map((m) => m.startedAt))}::float8[],
+    ${instants(moves.map((m) => m.endedAt))}::float8[], ${sparse(moves.map((m) => m.error?.category))}::text[],
+    ${sparse(moves.map((m) => m.error?.code))}::text[], ${sparse(moves.map((m) => m.error?.transient))}::bool[])
+  as u(ordinal, was, status, tier, attempt, charged, deaths, flawed, run_after, started_at, ended_at, category, code, transient)
   where abs(u.ordinal) = u.ordinal
 ), moved as (
   update batch_item i
@@ -71,12 +75,14 @@ with e as materialized (
   returning x.status, x.revision
 ), appended_results as (
   insert into item_result (execution_id, ordinal, tier, round, attempt, data, field_errors, artifacts, content_hash, at)
-  select ${lane.executionId}, r.ordinal, r.tier, ${round}::int, r.attempt, r.data::json, r.field_errors::json,
+  select ${lane.executionId}, r.ordinal, r.tier, ${round}::int, r.attempt, r.data, r.field_errors::json,
     r.artifacts::json, r.content_hash, ${now}::timestamptz
-  from unnest(${results.map((r) => r.ordinal)}::int[], ${results.map((r) => r.tier)}::int[],
-    ${results.map((r) => r.attempt)}::int[], ${results.map((r) => r.data)}::text[],
-    ${results.map((r) => r.fieldErrors)}::text[], ${results.map((r) => r.artifacts)}::text[],
-    ${results.map((r) => r.contentHash)}::text[])
+  from rows from (unnest(${intArray(results.map((r) => r.ordinal))}::int[]),
+    unnest(${intArray(results.map((r) => r.tier))}::int[]), unnest(${intArray(results.map((r) => r.attempt))}::int[]),
+    json_array_elements(${`[${results.map((r) => r.data).join(',')}]`}::json),
+    unnest(${sparse(results.map((r) => r.fieldErrors))}::text[]),
+    unnest(${sparse(results.map((r) => r.artifacts))}::text[]),
+    unnest(${sparse(results.map((r) => r.contentHash))}::text[]))
   as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash)
   where r.ordinal = any(array(select ordinal from moved))
 ), appended_failures as (
@@ -99,3 +105,10 @@ select exists (select 1 from l) as held,
   (select revision from x) as revision,
   array(select u.ordinal from u except select moved.ordinal from moved) as refused`;
 }
+
+const instants = (dates: readonly (Date | null)[]): string =>
+  dates.every((date) => date === null) ? '{}' : intArray(dates.map((date) => date?.getTime() ?? null));
+
+/** The list, or an empty one where every entry is missing: `unnest` fills up with NULL. */
+const sparse = <T>(values: readonly (T | null | undefined)[]): (T | null)[] =>
+  values.every((value) => value == null) ? [] : values.map((value) => value ?? null);

@@ -1,0 +1,216 @@
+/** Filling a lane's claim from the execution's pool. */
+import { sql } from 'kysely';
+import type { ClaimAnswer, ClaimedItem, HeldLane } from '../engine/ports.ts';
+import { claimableStatuses, type ExecutionStatus, isClaimable } from '../domain/states.ts';
+import type { Db, Tx } from './database.ts';
+import { lockExecution } from './lock-execution.ts';
+import { intArray } from './pg-array.ts';
+
+/** The columns of a claimed item. */
+export const CLAIMED = ['ordinal', 'status', 'tier', 'attempt', 'charged', 'deaths', 'startedAt'] as const;
+
+/** Most ordinals that one look into the pool covers. */
+const MAX_SPAN = 20_000;
+
+/**
+ * Adds up to `want` items to the lane's claim.
+ *
+ * The claim becomes `keep` and the new ones. Items whose backoff has passed come first, then the pool in order
+ * from its cursor. Nothing is taken while the execution is not claimable. While nothing waits out a backoff and
+ * the next stretch of the pool is whole, as on a fresh execution, this is one statement; else a transaction.
+ */
+export async function claim(
+  db: Db,
+  lane: HeldLane,
+  keep: readonly number[],
+  want: number,
+  now: Date,
+): Promise<ClaimAnswer> {
+  return (await claimStretch(db, lane, keep, want, now)) ?? (await claimScattered(db, lane, keep, want, now));
+}
+
+interface StretchRow {
+  held: boolean;
+  status: ExecutionStatus | null;
+  items: [ordinal: number, tier: number, attempt: number, charged: number, deaths: number][] | null;
+  whole: boolean;
+  revision: number | null;
+}
+
+/**
+ * Claims the next `want` ordinals of the pool if every one of them is QUEUED, in one autocommit statement; null
+ * when that is not so and nothing was claimed.
+ *
+ * Raw: the locks, the pick and both updates must be one round trip, since this process's own work would otherwise
+ * hold the execution's row locked between them.
+ */
+async function claimStretch(
+  db: Db,
+  lane: HeldLane,
+  keep: readonly number[],
+  want: number,
+  now: Date,
+): Promise<ClaimAnswer | null> {
+  const { rows } = await sql<StretchRow>`/* claimStretch */
+with e as materialized (
+  select id, status, pool_cursor, started_at, status = 'QUEUED' or started_at is null as starts,
+    retrying = 0 and status = any(${claimableStatuses()}::text[])
+      and pool_cursor + ${want}::int <= coalesce(retry_cursor, total) as claimable
+  from batch_execution where id = ${lane.executionId} and ended_at is null for no key update
+), l as materialized (
+  select lane.no from execution_lane lane join e on e.id = lane.execution_id
+  where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
+), pick as materialized (
+  select i.ordinal, i.tier, i.attempt, i.charged, i.deaths
+  from e, l, batch_item i
+  where e.claimable and i.execution_id = ${lane.executionId} and i.status = 'QUEUED'
+    and i.ordinal >= e.pool_cursor and i.ordinal < e.pool_cursor + ${want}::int
+), whole as (select count(*) = ${want}::int as yes from pick
+), filled as (
+  update execution_lane lane set claim = ${intArray(keep)}::int[] || array(select ordinal from pick order by ordinal)
+  from whole where whole.yes and lane.execution_id = ${lane.executionId} and lane.no = ${lane.no}
+), x as (
+  update batch_execution x set pool_cursor = e.pool_cursor + ${want}::int,
+    status = case when x.status = 'QUEUED' then 'RUNNING' else x.status end,
+    started_at = coalesce(x.started_at, ${now}::timestamptz),
+    last_activity_at = case when e.starts then ${now}::timestamptz else x.last_activity_at end,
+    revision = x.revision + e.starts::int
+  from e, whole where whole.yes and x.id = e.id
+  returning x.status, x.revision
+)
+select exists (select 1 from l) as held, coalesce((select status from x), (select status from e)) as status,
+  (select yes from whole) as whole, (select x.revision from x, e where e.starts) as revision,
+  (select json_agg(json_build_array(ordinal, tier, attempt, charged, deaths) order by ordinal) from pick) as items`.execute(db);
+  const row = rows[0];
+  const status = row?.status ?? 'CANCELLED';
+  if (row === undefined || !row.held || !isClaimable(status)) {
+    return { held: row?.held ?? false, status, items: [], nextDueAt: null, revision: null };
+  }
+  if (!row.whole) return null;
+  const items = (row.items ?? []).map(
+    ([ordinal, tier, attempt, charged, deaths]): ClaimedItem => ({
+      ...{ ordinal, tier, attempt, charged, deaths },
+      ...{ status: 'QUEUED', startedAt: null },
+    }),
+  );
+  return { held: true, status, items, nextDueAt: null, revision: row.revision };
+}
+
+/** Claims due items, then what the pool has from its cursor on, with gaps or without. */
+async function claimScattered(
+  db: Db,
+  lane: HeldLane,
+  keep: readonly number[],
+  want: number,
+  now: Date,
+): Promise<ClaimAnswer> {
+  return await db.transaction().execute(async (tx) => {
+    const execution = await lockExecution(tx, lane.executionId);
+    const held = execution !== undefined && execution.endedAt === null && (await lockLane(tx, lane));
+    const status = execution?.status ?? 'CANCELLED';
+    if (!held || !isClaimable(status)) return { held, status, items: [], nextDueAt: null, revision: null };
+    const due = execution.retrying > 0 ? await dueItems(tx, lane, keep, want, now) : [];
+    const pool = await pooledItems(tx, lane.executionId, execution, want - due.length);
+    const items = [...due, ...pool.items];
+    const nextDueAt = execution.retrying > due.length ? await earliestDue(tx, lane.executionId, now) : null;
+    if (items.length > 0) {
+      await tx
+        .updateTable('executionLane')
+        .set({ claim: [...keep, ...items.map((item) => item.ordinal)] })
+        .where('executionId', '=', lane.executionId)
+        .where('no', '=', lane.no)
+        .execute();
+    }
+    const starts = items.length > 0 && (status === 'QUEUED' || execution.startedAt === null);
+    if (starts || pool.cursor !== execution.poolCursor) {
+      await tx
+        .updateTable('batchExecution')
+        .set({
+          poolCursor: pool.cursor,
+          ...(starts && status === 'QUEUED' ? { status: 'RUNNING' as const } : {}),
+          ...(starts ? { startedAt: execution.startedAt ?? now, revision: execution.revision + 1, lastActivityAt: now } : {}),
+        })
+        .where('id', '=', lane.executionId)
+        .execute();
+    }
+    const answered = starts && status === 'QUEUED' ? ('RUNNING' as const) : status;
+    return { held, status: answered, items, nextDueAt, revision: starts ? execution.revision + 1 : null };
+  });
+}
+
+async function lockLane(tx: Tx, lane: HeldLane): Promise<boolean> {
+  const row = await tx
+    .selectFrom('executionLane')
+    .select('epoch')
+    .where('executionId', '=', lane.executionId)
+    .where('no', '=', lane.no)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  return row?.epoch === lane.epoch;
+}
+
+/** Items whose backoff has passed and that no lane has claimed. */
+async function dueItems(tx: Tx, lane: HeldLane, keep: readonly number[], want: number, now: Date) {
+  const others = await tx
+    .selectFrom('executionLane')
+    .select('claim')
+    .where('executionId', '=', lane.executionId)
+    .where('no', '<>', lane.no)
+    .execute();
+  const taken = [...keep, ...others.flatMap((other) => other.claim)];
+  return await tx
+    .selectFrom('batchItem')
+    .select(CLAIMED)
+    .where('executionId', '=', lane.executionId)
+    .where('runAfter', '<=', now)
+    .$if(taken.length > 0, (query) => query.where('ordinal', 'not in', taken))
+    .orderBy('runAfter')
+    .limit(want)
+    .execute();
+}
+
+/**
+ * The next QUEUED items from the pool's cursor on, and where the cursor then stands.
+ *
+ * Looks at bounded spans of ordinals: an open-ended `order by … limit` was planned as a sort of the whole
+ * execution on tables without statistics. The first span is what a fresh execution needs; in a round of few
+ * retried items they grow. The cursor never passes what a retry under way has yet to move.
+ */
+async function pooledItems(
+  tx: Tx,
+  executionId: string,
+  pool: { queued: number; poolCursor: number; retryCursor: number | null; total: number },
+  want: number,
+): Promise<{ items: ClaimedItem[]; cursor: number }> {
+  const items: ClaimedItem[] = [];
+  const end = pool.retryCursor ?? pool.total;
+  let cursor = pool.poolCursor;
+  for (let span = want; pool.queued > 0 && items.length < want && cursor < end; span = Math.min(span * 4, MAX_SPAN)) {
+    const rows = await tx
+      .selectFrom('batchItem')
+      .select(CLAIMED)
+      .where('executionId', '=', executionId)
+      .where('ordinal', '>=', cursor)
+      .where('ordinal', '<', Math.min(cursor + span, end))
+      .where('status', '=', 'QUEUED')
+      .orderBy('ordinal')
+      .limit(want - items.length)
+      .execute();
+    items.push(...rows);
+    const last = items.at(-1);
+    cursor = items.length === want && last !== undefined ? last.ordinal + 1 : Math.min(cursor + span, end);
+  }
+  return { items, cursor };
+}
+
+async function earliestDue(tx: Tx, executionId: string, now: Date): Promise<Date | null> {
+  const row = await tx
+    .selectFrom('batchItem')
+    .select('runAfter')
+    .where('executionId', '=', executionId)
+    .where('runAfter', '>', now)
+    .orderBy('runAfter')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.runAfter ?? null;
+}
