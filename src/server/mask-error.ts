@@ -20,6 +20,10 @@ export function errorMask(log: Logger): (error: unknown) => GraphQLError {
       // Without a place in the response nothing ran yet: the caller's document or variables do not fit.
       if (at.path === undefined) return recoded(at, 'BAD_USER_INPUT');
     }
+    if (origin instanceof Error && origin.name === 'AbortError') {
+      log.debug({ path: at?.path?.join('.') }, 'a client left before its answer');
+      return new GraphQLError('The request was aborted.', { extensions: { code: 'INTERNAL_SERVER_ERROR' } });
+    }
     const errorId = `err_${nanoid(12)}`;
     log.error({ errorId, err: origin, path: at?.path?.join('.') }, 'unexpected error in a GraphQL request');
     const { nodes, path } = at ?? {};

@@ -6,7 +6,8 @@ import { LIMITS } from '../../src/domain/limits.ts';
 import { type FreshDatabase, freshEmbedded } from '../support/databases.ts';
 import { makeProject } from '../support/rows.ts';
 import { type Answer, codeOf, dig, openEvents, post, startTestServer, type TestServer } from '../support/server.ts';
-import '../support/ticks.ts';
+import { openTicks } from '../support/ticks.ts';
+import { until } from '../support/until.ts';
 
 let database: FreshDatabase;
 let server: TestServer;
@@ -268,6 +269,13 @@ describe('server-sent events', () => {
     const { text, ended } = await openEvents(server, key, 'subscription { nothing }');
     await ended;
     expect(text()).toContain('GRAPHQL_VALIDATION_FAILED');
+  });
+
+  test('end on our side as soon as the client leaves', async () => {
+    const { abort } = await openEvents(server, key, 'subscription { ticks }');
+    await until(() => openTicks() === 1);
+    abort();
+    await until(() => openTicks() === 0);
   });
 });
 
