@@ -1,6 +1,6 @@
 /** Errors of items: their categories, and how any thrown value becomes one. */
 import { LIMITS } from './limits.ts';
-import { clipText, storableText } from './json.ts';
+import { clipText, storableText, toJsonText } from './json.ts';
 
 export const ERROR_CATEGORIES = [
   'TIMEOUT',
@@ -151,12 +151,8 @@ function messageOf(thrown: unknown, fields: Record<string, unknown>): string {
 
 function detailsOf(value: unknown): string | null {
   if (value === undefined || value === null) return null;
-  try {
-    const json = JSON.stringify(value);
-    return json === undefined || json.length > LIMITS.failureDetailsBytes ? null : storableText(json);
-  } catch {
-    return null;
-  }
+  const json = toJsonText(value, LIMITS.failureDetailsBytes, LIMITS.jsonDepth);
+  return json.ok ? json.text : null;
 }
 
 const text = (value: unknown): string | null =>

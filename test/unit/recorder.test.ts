@@ -1,0 +1,149 @@
+import { expect, test } from 'vitest';
+import { type LaneItem, toFailed, toReturned, toRunning, toSucceeded } from '../../src/engine/lane-item.ts';
+import type { Clock, LaneStore, SettleAnswer, Settlement } from '../../src/engine/ports.ts';
+import { FLUSH_MAX, Recorder } from '../../src/engine/recorder.ts';
+import { itemError } from '../../src/domain/item-error.ts';
+
+const AT = new Date(0);
+const LANE = { executionId: 'exec', no: 0, epoch: 1 };
+const HELD: SettleAnswer = { held: true, status: 'RUNNING', refused: [], revision: 2 };
+
+const item = (ordinal: number): LaneItem => ({
+  ...{ ordinal, recorded: 'QUEUED', tier: 0, attempt: 1 },
+  ...{ charged: 0, deaths: 0, startedAt: AT },
+});
+const result = (ordinal: number, data = '1') => ({
+  result: { ordinal, tier: 0, attempt: 1, data, fieldErrors: null, artifacts: null, contentHash: null },
+});
+
+/** A recorder over a store of the test's own; its timers run at once. */
+function recorderOver(settle: (settlement: Settlement) => Promise<SettleAnswer>) {
+  const written: [number, string][] = [];
+  const broken: unknown[] = [];
+  const clock: Clock = {
+    now: () => AT,
+    after: (_ms, callback) => {
+      const timer = setImmediate(callback);
+      return () => clearImmediate(timer);
+    },
+  };
+  const store = { settle: (_lane: unknown, settlement: Settlement) => settle(settlement), refusedData: (error: unknown) => error === 'refused' };
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
+  const recorder = new Recorder({ store: store as unknown as LaneStore, clock, log }, LANE, 0, {
+    answered: () => undefined,
+    written: ({ ordinal }, move) => void written.push([ordinal, move.to]),
+    broken: (error) => void broken.push(error),
+  });
+  return { recorder, written, broken };
+}
+
+test('outcomes that gather during a flush go into the next one together', async () => {
+  const flushes: number[] = [];
+  const gate = Promise.withResolvers<void>();
+  const { recorder } = recorderOver(async ({ moves }) => {
+    flushes.push(moves.length);
+    if (flushes.length === 1) await gate.promise;
+    return HELD;
+  });
+  recorder.stage(item(0), toSucceeded(item(0), AT, false), result(0));
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  expect(flushes).toEqual([1]);
+  for (let n = 1; n <= 700; n += 1) recorder.stage(item(n), toSucceeded(item(n), AT, false), result(n));
+  gate.resolve();
+  await recorder.flushed();
+  expect(flushes).toEqual([1, FLUSH_MAX, 200]);
+});
+
+test('a start and its outcome between two flushes are one move, from the status that the database has', async () => {
+  const seen: Settlement[] = [];
+  const { recorder } = recorderOver(async (settlement) => {
+    seen.push(settlement);
+    return HELD;
+  });
+  const one = item(3);
+  recorder.stage(one, toRunning(one));
+  recorder.stage(one, toSucceeded(one, AT, false), result(3));
+  await recorder.flushed();
+  expect(seen.map(({ moves }) => moves.map(({ was, to }) => `${was}>${to}`))).toEqual([['QUEUED>SUCCEEDED']]);
+  expect(one.recorded).toBe('SUCCEEDED');
+});
+
+test('an interrupted item that was never seen running is not written at all', async () => {
+  let flushes = 0;
+  const { recorder, written } = recorderOver(async () => {
+    flushes += 1;
+    return HELD;
+  });
+  const one = item(1);
+  recorder.stage(one, toRunning(one));
+  recorder.stage(one, toReturned(one));
+  await recorder.flushed();
+  expect(flushes).toBe(0);
+  expect(written).toEqual([[1, 'QUEUED']]);
+});
+
+test('a flush that the connection loses is written again, whole', async () => {
+  let tries = 0;
+  const { recorder, written } = recorderOver(async () => {
+    tries += 1;
+    if (tries < 4) throw new Error('connection lost');
+    return HELD;
+  });
+  recorder.stage(item(0), toSucceeded(item(0), AT, false), result(0));
+  await recorder.flushed();
+  expect(tries).toBe(4);
+  expect(written).toEqual([[0, 'SUCCEEDED']]);
+});
+
+test('refused data fails its item alone, and the rest is written', async () => {
+  const { recorder, written } = recorderOver(async ({ results }) => {
+    if (results.some(({ data }) => data === 'bad')) throw 'refused';
+    return HELD;
+  });
+  for (let n = 0; n < 100; n += 1) recorder.stage(item(n), toSucceeded(item(n), AT, false), result(n, n === 42 ? 'bad' : '1'));
+  await recorder.flushed();
+  expect(written.length).toBe(100);
+  expect(written.filter(([, to]) => to === 'FAILED')).toEqual([[42, 'FAILED']]);
+});
+
+test('a move without data that is refused breaks the lane instead of blocking it', async () => {
+  const { recorder, broken } = recorderOver(() => Promise.reject('refused'));
+  recorder.stage(item(0), toFailed(item(0), AT, itemError('RUNTIME', 'x', 'y')));
+  await recorder.flushed();
+  expect(broken.length).toBe(1);
+  // It takes nothing more, and nobody waits for it.
+  recorder.stage(item(1), toRunning(item(1)));
+  await recorder.flushed();
+  await recorder.room();
+});
+
+test('a lost lane writes no more', async () => {
+  let flushes = 0;
+  const { recorder } = recorderOver(async () => {
+    flushes += 1;
+    return { ...HELD, held: false, revision: null };
+  });
+  recorder.stage(item(0), toSucceeded(item(0), AT, false), result(0));
+  await recorder.flushed();
+  recorder.stage(item(1), toSucceeded(item(1), AT, false), result(1));
+  await recorder.flushed();
+  expect(flushes).toBe(1);
+});
+
+test('there is no room while a whole flush waits', async () => {
+  const gate = Promise.withResolvers<void>();
+  const { recorder } = recorderOver(async () => {
+    await gate.promise;
+    return HELD;
+  });
+  for (let n = 0; n < FLUSH_MAX + 1; n += 1) recorder.stage(item(n), toSucceeded(item(n), AT, false), result(n));
+  let room = false;
+  const waiting = recorder.room().then(() => {
+    room = true;
+  });
+  expect(room).toBe(false);
+  gate.resolve();
+  await waiting;
+  await recorder.flushed();
+  expect(room).toBe(true);
+});
