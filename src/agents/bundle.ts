@@ -1,7 +1,7 @@
 /** Makes one self-contained module of an agent's file, so that a version can be stored and run later as it was. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { build, type BuildFailure, type Message, stop } from 'esbuild';
+import { type BuildFailure, build, type Message, stop } from 'esbuild';
 import { AgentFileError } from './agent-file-error.ts';
 
 /** An agent's code in one ES module. */
@@ -64,7 +64,9 @@ export async function bundleFile(file: string): Promise<Bundle> {
 function reasonOf({ text, location }: Message): string {
   const native = /^No loader is configured for "\.node" files: (.*)$/.exec(text)?.[1];
   const reason =
-    native === undefined ? text : `it imports the native addon ${native}, which cannot be stored with the agent's version`;
+    native === undefined
+      ? text
+      : `it imports the native addon ${native}, which cannot be stored with the agent's version`;
   return location === null ? reason : `${location.file}:${location.line}:${location.column + 1}: ${reason}`;
 }
 

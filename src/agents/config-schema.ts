@@ -33,16 +33,23 @@ function compile(schema: object): ValidateFunction {
   try {
     return ajv.compile(schema);
   } catch (error) {
-    throw new AgentFileError(`its configSchema is no valid JSON Schema: ${error instanceof Error ? error.message : String(error)}`);
+    throw new AgentFileError(
+      `its configSchema is no valid JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 
 function problemOf({ instancePath, keyword, params, message = 'is not valid' }: ErrorObject): ConfigProblem {
   // ajv points at the object; the one property that should not be there is the place to look at.
-  const extra: unknown = keyword === 'additionalProperties' || keyword === 'unevaluatedProperties' ? Object.values(params)[0] : undefined;
-  if (typeof extra === 'string') return { path: `${instancePath}/${pointerSegment(extra)}`, message: 'is not a known property' };
+  const extra: unknown =
+    keyword === 'additionalProperties' || keyword === 'unevaluatedProperties' ? Object.values(params)[0] : undefined;
+  if (typeof extra === 'string')
+    return { path: `${instancePath}/${pointerSegment(extra)}`, message: 'is not a known property' };
   const allowed: unknown = keyword === 'enum' ? params['allowedValues'] : undefined;
-  return { path: instancePath, message: Array.isArray(allowed) ? `${message}: ${allowed.map(String).join(', ')}` : message };
+  return {
+    path: instancePath,
+    message: Array.isArray(allowed) ? `${message}: ${allowed.map(String).join(', ')}` : message,
+  };
 }
 
 const pointerSegment = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');

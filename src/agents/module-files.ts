@@ -67,7 +67,8 @@ export function createModuleFiles(
     if (before !== undefined && (await isUnchanged(before, files))) return offerOf(before.outcome);
     const after = await examine(name, files, before);
     known.set(name, after);
-    if ('problem' in after.outcome && reasonIn(before) !== after.outcome.problem.reason) onProblem(after.outcome.problem);
+    if ('problem' in after.outcome && reasonIn(before) !== after.outcome.problem.reason)
+      onProblem(after.outcome.problem);
     return offerOf(after.outcome);
   }
 

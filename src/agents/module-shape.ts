@@ -48,7 +48,8 @@ function threadedOf(value: unknown): boolean {
 
 function schemaText(value: unknown): string | null {
   if (value === undefined || value === null) return null;
-  if (typeof value !== 'object' || Array.isArray(value)) throw new AgentFileError('its configSchema must be a JSON Schema object');
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new AgentFileError('its configSchema must be a JSON Schema object');
   const json = toJsonText(value, LIMITS.configBytes, LIMITS.jsonDepth);
   if (!json.ok) throw new AgentFileError(`its configSchema ${jsonProblemMessage(json.problem)}`);
   return json.text;

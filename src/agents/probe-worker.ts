@@ -10,7 +10,10 @@ async function probe(file: string): Promise<ProbeAnswer> {
     const { run: _run, ...found } = readModule(await import(pathToFileURL(file).href));
     return { ok: true, found };
   } catch (error) {
-    return { ok: false, reason: error instanceof AgentFileError ? reasonOf(error) : `it throws when imported: ${reasonOf(error)}` };
+    return {
+      ok: false,
+      reason: error instanceof AgentFileError ? reasonOf(error) : `it throws when imported: ${reasonOf(error)}`,
+    };
   }
 }
 

@@ -4,7 +4,9 @@ import { AgentFileError, reasonOf } from './agent-file-error.ts';
 import type { AgentDescription } from './module-shape.ts';
 
 /** What the thread answers. */
-export type ProbeAnswer = { readonly ok: true; readonly found: AgentDescription } | { readonly ok: false; readonly reason: string };
+export type ProbeAnswer =
+  | { readonly ok: true; readonly found: AgentDescription }
+  | { readonly ok: false; readonly reason: string };
 
 /**
  * What a module says of itself, asked in a thread of its own.

@@ -39,7 +39,9 @@ export async function registerBundle(
   if (configSchema !== null) compileSchema(JSON.parse(configSchema));
   const agent = await obtainSharedAgent(db, { id: newId('Agent'), name, kind, createdAt: now() });
   if (agent.kind !== kind) {
-    throw new AgentFileError(`the name ${name} belongs to a ${agent.kind === 'BUILT_IN' ? 'built-in' : 'module'} agent`);
+    throw new AgentFileError(
+      `the name ${name} belongs to a ${agent.kind === 'BUILT_IN' ? 'built-in' : 'module'} agent`,
+    );
   }
   const stored = { contentHash, source, configSchema, description, createdAt: now() };
   const version = await obtainVersion(db, { id: newId('AgentVersion'), agentId: agent.id, ...stored });

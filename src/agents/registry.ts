@@ -14,7 +14,7 @@ import { findAgent, findVersion } from '../store/agents.ts';
 import type { Db } from '../store/database.ts';
 import { listAgentFiles } from './agent-files.ts';
 import { bundleFile } from './bundle.ts';
-import { compileSchema, type ConfigCheck } from './config-schema.ts';
+import { type ConfigCheck, compileSchema } from './config-schema.ts';
 import { createLoader, type LoadAgent } from './loader.ts';
 import { createModuleFiles, type FileProblem } from './module-files.ts';
 import { readModule } from './module-shape.ts';
@@ -56,7 +56,8 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
   const checks = new Map<string, ConfigCheck>();
   const modules = createModuleFiles(
     path.resolve(options.agentsDir),
-    (name, bundle) => registerBundle(deps, { name, kind: 'MODULE' }, bundle, (file) => probeModule(file, importDeadlineMs)),
+    (name, bundle) =>
+      registerBundle(deps, { name, kind: 'MODULE' }, bundle, (file) => probeModule(file, importDeadlineMs)),
     onProblem,
   );
 

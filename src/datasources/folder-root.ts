@@ -2,8 +2,8 @@
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { folderPathProblem, normalFolderPath } from '../domain/folder-path.ts';
-import { findProjectFolders } from '../store/datasources.ts';
 import type { Db } from '../store/database.ts';
+import { findProjectFolders } from '../store/datasources.ts';
 import { SourceError } from './source-error.ts';
 
 /** Finds folders of projects. */
@@ -40,7 +40,10 @@ export function createFolderRoots(db: Db, foldersDir: string | null): FolderRoot
   return {
     async locate(projectId, folderPath) {
       if (foldersDir === null) {
-        throw new SourceError('folders_not_configured', 'This service has no folders: BATCHYARD_FOLDERS_DIR is not set.');
+        throw new SourceError(
+          'folders_not_configured',
+          'This service has no folders: BATCHYARD_FOLDERS_DIR is not set.',
+        );
       }
       const root = await firstFolder(foldersDir, await candidatesOf(projectId));
       if (root === null || folderPathProblem(folderPath) !== null) throw folderNotFound(folderPath);

@@ -46,7 +46,11 @@ export function createFolderSource(roots: FolderRoots): ElementSources {
         }
         elements.push(...(await statAll(datasource, folder, picked, stat)));
       }
-      return { elements, cursors: elements.map(({ id }) => id), cursor: next < names.length ? (names[next - 1] ?? after) : null };
+      return {
+        elements,
+        cursors: elements.map(({ id }) => id),
+        cursor: next < names.length ? (names[next - 1] ?? after) : null,
+      };
     },
 
     async find(datasource, elementId) {

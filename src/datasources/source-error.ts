@@ -25,4 +25,7 @@ export class SourceError extends Error {
 
 /** The element is not there, or is not a file that may be read: the two look the same. */
 export const elementNotFound = (elementId: string): SourceError =>
-  new SourceError('element_not_found', `There is no element ${JSON.stringify(elementId.slice(0, 200))} in the datasource.`);
+  new SourceError(
+    'element_not_found',
+    `There is no element ${JSON.stringify(elementId.slice(0, 200))} in the datasource.`,
+  );

@@ -43,7 +43,9 @@ export function compileFilters(filters: InputFilters): ElementMatcher {
 export function patternProblem(pattern: string): string | null {
   try {
     const size = RE2JS.compile(pattern).programSize();
-    return size > MAX_PROGRAM ? `the pattern is too complex: ${size} instructions, at most ${MAX_PROGRAM} are allowed` : null;
+    return size > MAX_PROGRAM
+      ? `the pattern is too complex: ${size} instructions, at most ${MAX_PROGRAM} are allowed`
+      : null;
   } catch (error) {
     return error instanceof Error ? error.message : 'The pattern does not compile.';
   }

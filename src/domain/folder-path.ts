@@ -11,7 +11,8 @@ export function folderPathProblem(path: string): string | null {
   if (path.includes('\u0000')) return 'contains the character U+0000';
   if (!path.isWellFormed()) return 'contains half of a surrogate pair';
   if (path.includes('\\')) return 'contains a backslash; folders are separated by "/"';
-  if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) return 'is absolute; it must be relative to the project\'s folder';
+  if (path.startsWith('/') || /^[A-Za-z]:/.test(path))
+    return "is absolute; it must be relative to the project's folder";
   if (path.split('/').includes('..')) return 'leaves the project\'s folder by ".."';
   return null;
 }

@@ -1,7 +1,7 @@
 /** Media types: how one is written, matched by a pattern, and guessed from a filename. */
 import { lookup } from 'mime-types';
 
-const TOKEN = "[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}";
+const TOKEN = '[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}';
 const MEDIA_TYPE = new RegExp(`^${TOKEN}/${TOKEN}(?:\\s*;.{0,200})?$`);
 const PATTERN = new RegExp(`^(?:\\*/\\*|${TOKEN}/(?:\\*|${TOKEN}))$`);
 

@@ -1,5 +1,5 @@
 import type { Actor, DataElement, Datasource } from '../domain/model.ts';
-import { NotFoundError, InvalidStateError } from '../domain/user-error.ts';
+import { InvalidStateError, NotFoundError } from '../domain/user-error.ts';
 import { findElements, upsertElements } from '../store/data-elements.ts';
 import { lockDatasource } from '../store/datasources.ts';
 import { checkElements, type ElementInput } from './element-input.ts';
@@ -42,7 +42,15 @@ export async function addDataElements(
     if (datasource === null) throw new NotFoundError('datasource', input.datasourceId);
     mustBeStored(datasource);
     const fresh = await upsertElements(tx, datasource.id, rows, deps.now());
-    const stored = new Map((await findElements(tx, datasource.id, rows.map(({ id }) => id))).map((one) => [one.id, one]));
+    const stored = new Map(
+      (
+        await findElements(
+          tx,
+          datasource.id,
+          rows.map(({ id }) => id),
+        )
+      ).map((one) => [one.id, one]),
+    );
     const elements = rows.flatMap(({ id }) => stored.get(id) ?? []);
     return {
       datasource,
@@ -55,6 +63,7 @@ export async function addDataElements(
 /** Throws InvalidStateError unless elements may be added to and removed from the datasource. */
 export function mustBeStored({ kind }: Datasource): void {
   if (kind === 'STORED') return;
-  const why = kind === 'FOLDER' ? 'its elements are the files of its folder' : 'its items came with a call and are fixed';
+  const why =
+    kind === 'FOLDER' ? 'its elements are the files of its folder' : 'its items came with a call and are fixed';
   throw new InvalidStateError(`The elements of this datasource cannot be changed: ${why}.`, kind);
 }

@@ -16,7 +16,7 @@ import type { Tx } from '../store/database.ts';
 import { findDatasource } from '../store/datasources.ts';
 import { checkElements } from './element-input.ts';
 import type { IssueList, Loc } from './issue-list.ts';
-import { pinAgents, type PlacedTier } from './pin-agents.ts';
+import { type PlacedTier, pinAgents } from './pin-agents.ts';
 import type { ServiceDeps } from './ports.ts';
 import {
   type BatchSpecInput,
@@ -59,7 +59,14 @@ export async function prepareSpec(
   const source = await checkSource(deps, actor, input.input, [...loc, 'input'], issues);
   if (!issues.isEmpty || name === undefined || tiers === undefined || source === undefined) return undefined;
   const { additionalProperties } = input;
-  return { name, tiers, source, filters: filtersOf(filters), execution: executionParamsOf(execution), additionalProperties };
+  return {
+    name,
+    tiers,
+    source,
+    filters: filtersOf(filters),
+    execution: executionParamsOf(execution),
+    additionalProperties,
+  };
 }
 
 /** Stores a prepared spec's inline items as their implicit datasource, if it has any, and answers the whole spec. */
@@ -70,7 +77,8 @@ export async function storePrepared(
   prepared: PreparedSpec,
 ): Promise<{ spec: BatchSpec; datasource: Datasource }> {
   const { source, filters, tiers, name, execution, additionalProperties } = prepared;
-  const datasource = 'items' in source ? await storeInlineItems(tx, deps, actor.projectId, source.items) : source.datasource;
+  const datasource =
+    'items' in source ? await storeInlineItems(tx, deps, actor.projectId, source.items) : source.datasource;
   const spec = {
     ...{ name, execution, tiers: tiers.map(unpinned) },
     input: { datasourceId: datasource.id, ...(filters !== undefined && { filters }) },
@@ -90,14 +98,23 @@ export async function pinSpec(
   loc: Loc,
   issues: IssueList,
 ): Promise<{ tiers: readonly PinnedTier[]; datasource: Datasource } | undefined> {
-  const tiers = await pinAgents(deps, actor, spec.tiers.map((tier) => ({ tier, agentLoc: loc, configLoc: loc })), issues);
+  const tiers = await pinAgents(
+    deps,
+    actor,
+    spec.tiers.map((tier) => ({ tier, agentLoc: loc, configLoc: loc })),
+    issues,
+  );
   const datasource = await findDatasource(deps.db, actor.projectId, spec.input.datasourceId);
   if (datasource === null) issues.add(loc, 'not_found', `Its datasource ${spec.input.datasourceId} is gone.`);
   return tiers === undefined || datasource === null ? undefined : { tiers, datasource };
 }
 
 /** The overrides without what is absent; null when nothing is given, or with every problem noted. */
-export function checkOverrides(input: OverridesInput | null | undefined, loc: Loc, issues: IssueList): InputOverrides | null {
+export function checkOverrides(
+  input: OverridesInput | null | undefined,
+  loc: Loc,
+  issues: IssueList,
+): InputOverrides | null {
   const checked = issues.check(overridesSchema.nullish(), input, loc);
   if (checked == null) return null;
   const filters = filtersOf(checked.filters);
@@ -120,10 +137,14 @@ function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonl
     return placed({ agent, userMessage: own, config: input.config }, loc, issues);
   }
   if (input.agent != null) issues.add([...loc, 'agent'], 'conflict', 'cannot be given together with tiers');
-  if (input.config != null) issues.add([...loc, 'config'], 'conflict', 'goes with agent; each of the tiers has its own');
+  if (input.config != null)
+    issues.add([...loc, 'config'], 'conflict', 'goes with agent; each of the tiers has its own');
   const { length } = input.tiers;
   if (length === 0 || length > LIMITS.tiers) {
-    issues.add([...loc, 'tiers'], 'length', `must have 1 to ${LIMITS.tiers} entries`, { minimum: 1, maximum: LIMITS.tiers });
+    issues.add([...loc, 'tiers'], 'length', `must have 1 to ${LIMITS.tiers} entries`, {
+      minimum: 1,
+      maximum: LIMITS.tiers,
+    });
     return [];
   }
   return input.tiers.flatMap((tier, index) => {
@@ -140,7 +161,10 @@ function placed(
   loc: Loc,
   issues: IssueList,
 ): readonly PlacedTier[] {
-  const [agentLoc, configLoc] = [[...loc, 'agent'], [...loc, 'config']];
+  const [agentLoc, configLoc] = [
+    [...loc, 'agent'],
+    [...loc, 'config'],
+  ];
   issues.check(ownJson(LIMITS.configBytes), config, configLoc);
   if (agent === '') return [];
   const tier = { agent, ...(message !== undefined && { userMessage: message }), ...(config != null && { config }) };
@@ -155,14 +179,19 @@ async function checkSource(
   issues: IssueList,
 ): Promise<PreparedSpec['source'] | undefined> {
   if (datasourceId != null && items != null) issues.add(loc, 'conflict', 'has both datasourceId and items');
-  if (items != null) return { items: checkElements(items, [...loc, 'items'], issues, (_item, index) => `item-${index}`) };
+  if (items != null)
+    return { items: checkElements(items, [...loc, 'items'], issues, (_item, index) => `item-${index}`) };
   if (datasourceId == null) {
     issues.add(loc, 'missing', 'names no elements: give datasourceId or items');
     return undefined;
   }
   const datasource = await findDatasource(deps.db, actor.projectId, datasourceId);
   if (datasource !== null) return { datasource };
-  issues.add([...loc, 'datasourceId'], 'not_found', `There is no datasource ${JSON.stringify(datasourceId.slice(0, 80))}.`);
+  issues.add(
+    [...loc, 'datasourceId'],
+    'not_found',
+    `There is no datasource ${JSON.stringify(datasourceId.slice(0, 80))}.`,
+  );
   return undefined;
 }
 

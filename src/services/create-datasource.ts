@@ -13,7 +13,11 @@ import { displayName } from './tenant-names.ts';
 
 const about = { name: displayName, description: storableString(LIMITS.messageLength).nullish() };
 const storedSchema = z.object(about);
-const folderSchema = z.object({ ...about, path: ruled(folderPathProblem).nullish(), glob: ruled(globProblem).nullish() });
+const folderSchema = z.object({
+  ...about,
+  path: ruled(folderPathProblem).nullish(),
+  glob: ruled(globProblem).nullish(),
+});
 
 /** What a datasource whose elements are added by calls is made from. */
 export type CreateStoredDatasourceInput = z.input<typeof storedSchema>;
@@ -23,7 +27,11 @@ export type CreateFolderDatasourceInput = z.input<typeof folderSchema>;
 type Deps = Pick<ServiceDeps, 'db' | 'newId' | 'now' | 'sources'>;
 
 /** A new datasource without elements. Needs MEMBER; throws ValidationError, or AlreadyExistsError for a taken name. */
-export async function createStoredDatasource(deps: Deps, actor: Actor, input: CreateStoredDatasourceInput): Promise<Datasource> {
+export async function createStoredDatasource(
+  deps: Deps,
+  actor: Actor,
+  input: CreateStoredDatasourceInput,
+): Promise<Datasource> {
   requireRole(actor, 'MEMBER');
   const issues = new IssueList();
   const checked = issues.check(storedSchema, input, ['input']);
@@ -37,7 +45,11 @@ export async function createStoredDatasource(deps: Deps, actor: Actor, input: Cr
  * Needs MEMBER; throws ValidationError (also when the folder is not there now), or AlreadyExistsError for a taken
  * name. What files it has is looked up whenever it is read.
  */
-export async function createFolderDatasource(deps: Deps, actor: Actor, input: CreateFolderDatasourceInput): Promise<Datasource> {
+export async function createFolderDatasource(
+  deps: Deps,
+  actor: Actor,
+  input: CreateFolderDatasourceInput,
+): Promise<Datasource> {
   requireRole(actor, 'MEMBER');
   const issues = new IssueList();
   const checked = issues.check(folderSchema, input, ['input']);

@@ -10,11 +10,16 @@ import { requireRole } from './require-role.ts';
  * Refused with InvalidStateError while an execution refers to it, open (`IN_USE`) or ended (`REFERENCED`): a retry
  * of an ended one reads the elements again. Needs MEMBER; throws NotFoundError.
  */
-export async function deleteDatasource(deps: Pick<ServiceDeps, 'db'>, actor: Actor, datasourceId: string): Promise<string> {
+export async function deleteDatasource(
+  deps: Pick<ServiceDeps, 'db'>,
+  actor: Actor,
+  datasourceId: string,
+): Promise<string> {
   requireRole(actor, 'MEMBER');
   return await deps.db.transaction().execute(async (tx) => {
     // An execution that is being created holds the row by its foreign key; it is waited for and then seen.
-    if (!(await store.lockDatasourceWhole(tx, actor.projectId, datasourceId))) throw new NotFoundError('datasource', datasourceId);
+    if (!(await store.lockDatasourceWhole(tx, actor.projectId, datasourceId)))
+      throw new NotFoundError('datasource', datasourceId);
     const reader = await store.findExecutionReading(tx, datasourceId);
     if (reader !== null) throw inUse(reader);
     await store.deleteDatasource(tx, actor.projectId, datasourceId);

@@ -55,7 +55,9 @@ export function checkElements(
     if (first === undefined) firstUse.set(id, index);
     else {
       const idLoc = input.dataElementId == null ? at : [...at, 'dataElementId'];
-      issues.add(idLoc, 'duplicate', `has the same id as entry ${first}: ${JSON.stringify(id.slice(0, 80))}`, { first });
+      issues.add(idLoc, 'duplicate', `has the same id as entry ${first}: ${JSON.stringify(id.slice(0, 80))}`, {
+        first,
+      });
     }
     return checkElement(input, id, at, issues) ?? [];
   });
@@ -77,7 +79,9 @@ function checkElement(input: ElementInput, id: string, loc: Loc, issues: IssueLi
   const { filename } = input;
   const mediaType = input.mediaType ?? first.mediaType;
   const isPlain = documents.length === 1 && first.filename === filename && first.mediaType === mediaType;
-  const names = isPlain ? null : documents.map((document) => ({ filename: document.filename, mediaType: document.mediaType }));
+  const names = isPlain
+    ? null
+    : documents.map((document) => ({ filename: document.filename, mediaType: document.mediaType }));
   return {
     ...{ id, filename, mediaType, metadata, sizeBytes, contentHash },
     documents: JSON.stringify(documents),
@@ -103,9 +107,15 @@ function checkDocuments(input: ElementInput, loc: Loc, issues: IssueList): reado
 }
 
 const KINDS = ['text', 'base64', 'json'] as const;
-const kindsOf = (content: ContentInput) => KINDS.filter((kind) => content[kind] !== undefined && content[kind] !== null);
+const kindsOf = (content: ContentInput) =>
+  KINDS.filter((kind) => content[kind] !== undefined && content[kind] !== null);
 
-function checkContent(content: DocumentInput, { filename: ownName }: ElementInput, loc: Loc, issues: IssueList): StoredDocument[] | null {
+function checkContent(
+  content: DocumentInput,
+  { filename: ownName }: ElementInput,
+  loc: Loc,
+  issues: IssueList,
+): StoredDocument[] | null {
   const [kind, second] = kindsOf(content);
   const filename = content.filename ?? ownName;
   if (kind === undefined) {
@@ -120,7 +130,11 @@ function checkContent(content: DocumentInput, { filename: ownName }: ElementInpu
   const { text, base64, json } = content;
   if (typeof text === 'string') {
     if (isStorableText(text)) return [{ ...typed('text/plain'), text }];
-    issues.add([...loc, 'text'], 'not_storable', 'contains U+0000 or half of a surrogate pair; send such content as base64');
+    issues.add(
+      [...loc, 'text'],
+      'not_storable',
+      'contains U+0000 or half of a surrogate pair; send such content as base64',
+    );
     return null;
   }
   if (typeof base64 === 'string') {
@@ -145,7 +159,9 @@ function checkId(id: string, loc: Loc, issues: IssueList): void {
   if (id === '') issues.add(loc, 'too_small', 'is empty');
   else if (!isStorableText(id)) issues.add(loc, 'not_storable', 'contains U+0000 or half of a surrogate pair');
   else if (Buffer.byteLength(id) > LIMITS.elementIdBytes) {
-    issues.add(loc, 'too_big', `makes an id of more than ${LIMITS.elementIdBytes} bytes`, { maximum: LIMITS.elementIdBytes });
+    issues.add(loc, 'too_big', `makes an id of more than ${LIMITS.elementIdBytes} bytes`, {
+      maximum: LIMITS.elementIdBytes,
+    });
   }
 }
 
@@ -158,7 +174,8 @@ function checkFilename(filename: string, loc: Loc, issues: IssueList): void {
 }
 
 function checkMediaType(mediaType: string | null | undefined, loc: Loc, issues: IssueList): void {
-  if (mediaType != null && !isMediaType(mediaType)) issues.add(loc, 'media_type', 'is not a media type such as text/markdown');
+  if (mediaType != null && !isMediaType(mediaType))
+    issues.add(loc, 'media_type', 'is not a media type such as text/markdown');
 }
 
 /** The metadata as JSON text; null where there is none. */

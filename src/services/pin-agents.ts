@@ -28,7 +28,10 @@ export async function pinAgents(
     }
     const { agent, version } = found;
     for (const { path, message } of await deps.agents.configProblems(version.id, tier.config)) {
-      const segments = path.split('/').slice(1).map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'));
+      const segments = path
+        .split('/')
+        .slice(1)
+        .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'));
       issues.add([...configLoc, ...segments], 'config', message, { agent: agent.name, version: version.version });
     }
     pinned.push({

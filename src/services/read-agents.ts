@@ -14,7 +14,8 @@ export async function getAgent(
   { projectId }: Actor,
   reference: { readonly id: string } | { readonly name: string },
 ): Promise<Agent | null> {
-  if ('id' in reference) return nodeTypeOf(reference.id) === 'Agent' ? await store.findAgent(db, projectId, reference) : null;
+  if ('id' in reference)
+    return nodeTypeOf(reference.id) === 'Agent' ? await store.findAgent(db, projectId, reference) : null;
   // A file that was added just now has no row before it is looked at.
   await agents.resolve(projectId, reference.name);
   return await store.findAgent(db, projectId, reference);
@@ -27,7 +28,11 @@ export async function listAgents({ db, agents }: Deps, { projectId }: Actor, pag
 }
 
 /** The version of an agent that a new execution would run; null while none is offered. */
-export async function currentAgentVersion({ agents }: Deps, { projectId }: Actor, agentId: string): Promise<AgentVersion | null> {
+export async function currentAgentVersion(
+  { agents }: Deps,
+  { projectId }: Actor,
+  agentId: string,
+): Promise<AgentVersion | null> {
   return (await agents.resolve(projectId, agentId))?.version ?? null;
 }
 

@@ -6,7 +6,11 @@ import * as store from '../store/datasources.ts';
 import type { ServiceDeps } from './ports.ts';
 
 /** The datasource with this id, or null when the project has none. */
-export async function getDatasource({ db }: Pick<ServiceDeps, 'db'>, { projectId }: Actor, id: string): Promise<Datasource | null> {
+export async function getDatasource(
+  { db }: Pick<ServiceDeps, 'db'>,
+  { projectId }: Actor,
+  id: string,
+): Promise<Datasource | null> {
   return nodeTypeOf(id) === 'Datasource' ? await store.findDatasource(db, projectId, id) : null;
 }
 

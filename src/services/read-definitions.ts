@@ -21,7 +21,9 @@ export async function getBatchDefinition(
 ): Promise<BatchDefinition | null> {
   if ('urn' in reference) return await store.findDefinitionByUrn(db, projectId, reference.urn);
   if ('name' in reference) return await store.findDefinitionByName(db, projectId, reference.name, reference.version);
-  return nodeTypeOf(reference.id) === 'BatchDefinition' ? await store.findDefinition(db, projectId, reference.id) : null;
+  return nodeTypeOf(reference.id) === 'BatchDefinition'
+    ? await store.findDefinition(db, projectId, reference.id)
+    : null;
 }
 
 /** The definitions with these ids, each or null in the order of the ids. */

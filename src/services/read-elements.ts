@@ -29,7 +29,9 @@ export async function listDataElements(
   const issues = new IssueList();
   const checked = issues.check(filtersSchema.nullish(), filters, ['filters']);
   issues.throwIfAny();
-  const { elements, cursors } = await whileThere(() => sources.page(datasource, filtersOf(checked) ?? {}, after, limit + 1));
+  const { elements, cursors } = await whileThere(() =>
+    sources.page(datasource, filtersOf(checked) ?? {}, after, limit + 1),
+  );
   return elements.flatMap((element, index) => {
     const cursor = cursors[index];
     return cursor === undefined ? [] : [{ element, cursor }];
@@ -37,7 +39,11 @@ export async function listDataElements(
 }
 
 /** One element, or null when the datasource has none with this id. Throws InvalidStateError when its folder is gone. */
-export async function getDataElement({ sources }: Deps, datasource: Datasource, id: string): Promise<DataElement | null> {
+export async function getDataElement(
+  { sources }: Deps,
+  datasource: Datasource,
+  id: string,
+): Promise<DataElement | null> {
   return await whileThere(() => sources.find(datasource, id));
 }
 

@@ -21,7 +21,8 @@ export const label = z
 export const ownJson = (maxBytes: number) =>
   z.unknown().superRefine((value, ctx) => {
     const json = toJsonText(value, maxBytes, LIMITS.jsonDepth);
-    if (!json.ok) ctx.addIssue({ code: 'custom', message: jsonProblemMessage(json.problem), params: { rule: json.problem } });
+    if (!json.ok)
+      ctx.addIssue({ code: 'custom', message: jsonProblemMessage(json.problem), params: { rule: json.problem } });
   });
 
 const pattern = storableString(LIMITS.patternLength).superRefine((value, ctx) => {
@@ -37,7 +38,7 @@ export const filtersSchema = z.object({
   regex: pattern.nullish(),
   mediaTypes: z.array(mediaTypePattern).max(100).nullish(),
   elementIds: z.array(storableString(LIMITS.elementIdBytes)).max(LIMITS.filterElementIds).nullish(),
-  additionalProperties: ownJson(LIMITS.metadataBytes),
+  additionalProperties: ownJson(LIMITS.metadataBytes).optional(),
 });
 
 export const userMessage = storableString(LIMITS.userMessageLength);

@@ -61,7 +61,11 @@ export async function findVersion(db: Db, id: string): Promise<AgentVersion | nu
 }
 
 /** The versions with these ids that the project may see, in no order. */
-export async function findVersions(db: Db, projectId: string, ids: readonly string[]): Promise<readonly AgentVersion[]> {
+export async function findVersions(
+  db: Db,
+  projectId: string,
+  ids: readonly string[],
+): Promise<readonly AgentVersion[]> {
   if (ids.length === 0) return [];
   return await selectVersion(db)
     .where('v.id', 'in', ids)
@@ -89,7 +93,11 @@ export async function listVersions(db: Db, agentId: string, page: Page): Promise
 }
 
 /** The agent with this id or name that the project may use, its own before a shared one; null when there is none. */
-export async function findAgent(db: Db, projectId: string, reference: { id: string } | { name: string }): Promise<Agent | null> {
+export async function findAgent(
+  db: Db,
+  projectId: string,
+  reference: { id: string } | { name: string },
+): Promise<Agent | null> {
   const query = named(db, 'findAgent')
     .selectFrom('agent')
     .select(AGENT_COLUMNS)

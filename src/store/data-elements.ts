@@ -85,7 +85,11 @@ export async function readElement(
 }
 
 /** The elements with these ids, in no order. */
-export async function findElements(db: Db, datasourceId: string, ids: readonly string[]): Promise<readonly DataElement[]> {
+export async function findElements(
+  db: Db,
+  datasourceId: string,
+  ids: readonly string[],
+): Promise<readonly DataElement[]> {
   const rows = await named(db, 'findElements')
     .selectFrom('dataElement')
     .select(COLUMNS)

@@ -50,7 +50,11 @@ export async function findDatasource(db: Db, projectId: string, id: string): Pro
 }
 
 /** The project's datasources with these ids, in no order. */
-export async function findDatasources(db: Db, projectId: string, ids: readonly string[]): Promise<readonly Datasource[]> {
+export async function findDatasources(
+  db: Db,
+  projectId: string,
+  ids: readonly string[],
+): Promise<readonly Datasource[]> {
   if (ids.length === 0) return [];
   const rows = await named(db, 'findDatasources')
     .selectFrom('datasource')
@@ -135,7 +139,10 @@ export async function deleteDatasource(tx: Tx, projectId: string, id: string): P
 }
 
 /** An execution that reads the datasource, an open one if there is any; null when none does. */
-export async function findExecutionReading(db: Db, datasourceId: string): Promise<{ id: string; isOpen: boolean } | null> {
+export async function findExecutionReading(
+  db: Db,
+  datasourceId: string,
+): Promise<{ id: string; isOpen: boolean } | null> {
   const row = await named(db, 'findExecutionReading')
     .selectFrom('batchExecution')
     .select(['id', 'endedAt'])

@@ -31,8 +31,16 @@ export async function obtainDefinition(
   { spec, specHash, ...definition }: NewDefinition,
 ): Promise<{ definition: BatchDefinition; created: boolean }> {
   const { projectId, name } = definition;
-  await named(tx, 'lockProject').selectFrom('project').select('id').where('id', '=', projectId).forNoKeyUpdate().execute();
-  const versions = named(tx, 'obtainDefinition').selectFrom('batchDefinition').where('projectId', '=', projectId).where('name', '=', name);
+  await named(tx, 'lockProject')
+    .selectFrom('project')
+    .select('id')
+    .where('id', '=', projectId)
+    .forNoKeyUpdate()
+    .execute();
+  const versions = named(tx, 'obtainDefinition')
+    .selectFrom('batchDefinition')
+    .where('projectId', '=', projectId)
+    .where('name', '=', name);
   const same = await versions.select(COLUMNS).where('specHash', '=', specHash).executeTakeFirst();
   if (same !== undefined) return { definition: same, created: false };
   const newest = await versions.select(['id', 'version']).orderBy('version', 'desc').limit(1).executeTakeFirst();
@@ -56,13 +64,21 @@ export async function findDefinition(db: Db, projectId: string, id: string): Pro
 }
 
 /** The project's definition versions with these ids, in no order. */
-export async function findDefinitions(db: Db, projectId: string, ids: readonly string[]): Promise<readonly BatchDefinition[]> {
-  return ids.length === 0 ? [] : await selectDefinitions(db, 'findDefinitions', projectId).where('id', 'in', ids).execute();
+export async function findDefinitions(
+  db: Db,
+  projectId: string,
+  ids: readonly string[],
+): Promise<readonly BatchDefinition[]> {
+  return ids.length === 0
+    ? []
+    : await selectDefinitions(db, 'findDefinitions', projectId).where('id', 'in', ids).execute();
 }
 
 /** The project's definition version with this URN, or null. */
 export async function findDefinitionByUrn(db: Db, projectId: string, urn: string): Promise<BatchDefinition | null> {
-  return (await selectDefinitions(db, 'findDefinitionByUrn', projectId).where('urn', '=', urn).executeTakeFirst()) ?? null;
+  return (
+    (await selectDefinitions(db, 'findDefinitionByUrn', projectId).where('urn', '=', urn).executeTakeFirst()) ?? null
+  );
 }
 
 /** A version of the project's definition of this name, the newest when no version is given; null when there is none. */

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { createRegistry } from '../../src/agents/registry.ts';
 import type { AgentContext } from '../../src/domain/agent-context.ts';
-import { classifyThrown } from '../../src/domain/item-error.ts';
 import { newId } from '../../src/domain/ids.ts';
+import { classifyThrown } from '../../src/domain/item-error.ts';
 import type { Db } from '../../src/store/database.ts';
 import { temporaryFolder } from '../support/data-folder.ts';
 import { describeDatabases } from '../support/databases.ts';
@@ -23,7 +23,8 @@ describeDatabases('agent registry', (open) => {
       const file = path.join(agentsDir, name);
       writeFileSync(file, text);
       // Not just now, so that nothing but its times and size tells that it changed.
-      utimesSync(file, new Date(), new Date(Date.now() - 60_000 + (changes += 1)));
+      changes += 1;
+      utimesSync(file, new Date(), new Date(Date.now() - 60_000 + changes));
     };
     for (const [name, text] of Object.entries(files)) write(name, text);
     const told: string[] = [];
@@ -41,7 +42,10 @@ describeDatabases('agent registry', (open) => {
   }
   let changes = 0;
   let names = 0;
-  const freshName = (): string => `agent-${(names += 1)}`;
+  const freshName = (): string => {
+    names += 1;
+    return `agent-${names}`;
+  };
 
   test('built-in agents are offered by name and by id, and run', async () => {
     const { registry, version, answer } = registryOf();
@@ -137,7 +141,10 @@ describeDatabases('agent registry', (open) => {
       'no-import.ts': [`import x from 'not-installed'; export default x;`, /Could not resolve "not-installed"/],
       'no-export.ts': ['export const run = () => 1;', /no default export/],
       'no-run.ts': ['export default { description: "x" };', /has no run function/],
-      'throws.ts': ['throw new TypeError("no key"); export default () => 1;', /throws when imported: TypeError: no key/],
+      'throws.ts': [
+        'throw new TypeError("no key"); export default () => 1;',
+        /throws when imported: TypeError: no key/,
+      ],
       'waits.ts': ['await new Promise(() => {}); export default () => 1;', /did not finish importing within 1.5 s/],
       'loops.ts': ['for (;;) {} export default () => 1;', /did not finish importing within 1.5 s/],
       'exits.ts': ['process.exit(0); export default () => 1;', /ended its process/],
@@ -155,7 +162,9 @@ describeDatabases('agent registry', (open) => {
       'addon.node': 'binary',
     });
     await registry.start();
-    const reasons = new Map(registry.problems().map(({ file, reason }) => [path.basename(file).replace('twice.js', 'twice.ts'), reason]));
+    const reasons = new Map(
+      registry.problems().map(({ file, reason }) => [path.basename(file).replace('twice.js', 'twice.ts'), reason]),
+    );
     for (const [file, [, reason]] of Object.entries(broken)) expect.soft(reasons.get(file), file).toMatch(reason);
     expect(reasons.size).toBe(Object.keys(broken).length);
     expect(told).toHaveLength(reasons.size);
@@ -211,10 +220,15 @@ describeDatabases('agent registry', (open) => {
       [`${older}.ts`]: `export default { run() {}, configSchema: { $schema: 'http://json-schema.org/draft-07/schema#', type: 'object', properties: ${properties} } };`,
     });
     await registry.start();
-    const check = async (name: string, config: unknown) => registry.configProblems((await version(name))?.id ?? '', config);
+    const check = async (name: string, config: unknown) =>
+      registry.configProblems((await version(name))?.id ?? '', config);
     expect(await check(newer, { count: 1, 'a/b': 'x' })).toEqual([]);
     expect(await check(newer, undefined)).toEqual([{ path: '', message: "must have required property 'count'" }]);
-    expect((await check(newer, { count: 0, 'a/b': 'z', extra: 1 })).map(({ path: place }) => place).sort()).toEqual(['/a~1b', '/count', '/extra']);
+    expect((await check(newer, { count: 0, 'a/b': 'z', extra: 1 })).map(({ path: place }) => place).sort()).toEqual([
+      '/a~1b',
+      '/count',
+      '/extra',
+    ]);
     expect(await check(older, { count: 'one' })).toEqual([{ path: '/count', message: 'must be integer' }]);
     expect(await check('echo', { delayMs: -1 })).toEqual([{ path: '/delayMs', message: 'must be >= 0' }]);
   });

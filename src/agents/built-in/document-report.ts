@@ -35,7 +35,10 @@ async function run({ item, config }: AgentContext): Promise<AgentResult> {
 async function readText(item: AgentItem): Promise<string> {
   const bytes = await item.bytes();
   if (bytes.byteLength > MAX_BYTES) {
-    throw new DocumentError('document_too_large', `The document has ${bytes.byteLength} bytes; at most ${MAX_BYTES} are read.`);
+    throw new DocumentError(
+      'document_too_large',
+      `The document has ${bytes.byteLength} bytes; at most ${MAX_BYTES} are read.`,
+    );
   }
   if (!isUtf8(bytes) || bytes.includes(0)) throw new DocumentError('not_text', 'The document is not text in UTF-8.');
   const text = new TextDecoder().decode(bytes);
@@ -65,7 +68,10 @@ const fieldErrorOf = ({ target, kind, line }: BrokenLink, index: number) => ({
   path: `/brokenLinks/${index}`,
   ...(kind === 'FILE'
     ? { code: 'broken_link', message: `Line ${line} links to ${JSON.stringify(target)}, where there is no file.` }
-    : { code: 'missing_anchor', message: `Line ${line} links to ${JSON.stringify(target)}, which is no section of the document.` }),
+    : {
+        code: 'missing_anchor',
+        message: `Line ${line} links to ${JSON.stringify(target)}, which is no section of the document.`,
+      }),
 });
 
 /** The document cannot be reported on, however often it is tried. */

@@ -33,7 +33,12 @@ export default {
     type: 'object',
     additionalProperties: false,
     properties: {
-      delayMs: { type: 'integer', minimum: 0, maximum: 600_000, description: 'How long each call takes, in ms; 0 by default.' },
+      delayMs: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 600_000,
+        description: 'How long each call takes, in ms; 0 by default.',
+      },
       failRate: {
         type: 'number',
         minimum: 0,

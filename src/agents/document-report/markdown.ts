@@ -74,7 +74,12 @@ export function readMarkdown(text: string): Parts {
 }
 
 /** The words of a paragraph or the like, in one line; its links and HTML are handed over. */
-function readInline(tokens: readonly Token[], start: number, links: Link[], addHtml: (html: HtmlParts, line: number) => void): string {
+function readInline(
+  tokens: readonly Token[],
+  start: number,
+  links: Link[],
+  addHtml: (html: HtmlParts, line: number) => void,
+): string {
   let line = start;
   let spoken = '';
   for (const token of tokens) {

@@ -1,0 +1,200 @@
+/** The inputs that describe a batch: the spec, its elements, filters and parameters, and an execution's overrides. */
+import { LIMITS } from '../domain/limits.ts';
+import { DEFAULT_BACKOFF } from '../domain/retry-policy.ts';
+import { builder } from './builder.ts';
+
+const { concurrency, retryLimit, itemTimeoutMs, backoffMs, backoffFactor } = LIMITS;
+
+const EXECUTION_TEXT = {
+  concurrency: `Items that run at once, ${concurrency.min}-${concurrency.max}.`,
+  retryLimit: `Automatic tries more after a failed attempt, in each tier, ${retryLimit.min}-${retryLimit.max}.`,
+  itemTimeoutMs: `Time that one attempt may take, in ms, ${itemTimeoutMs.min}-${itemTimeoutMs.max} (24 h).`,
+};
+const USER_MESSAGE = `at most ${LIMITS.userMessageLength} characters`;
+const MEDIA_TYPE =
+  'The media type; by default that of the extension, else by the kind of content: text/plain, application/json or application/octet-stream.';
+const TEXT = 'The content as text.';
+const BASE64 = 'The content as base64 (standard alphabet, padded; line breaks are ignored).';
+const JSON_CONTENT = `The content as any JSON value but null, at most ${LIMITS.jsonDepth} levels deep.`;
+
+export const DocumentInput = builder.inputType('DocumentInput', {
+  description: 'One of several documents of an element: exactly one of `text`, `base64` and `json`.',
+  fields: (t) => ({
+    filename: t.string({ description: "The filename, at most 1000 characters; the element's by default." }),
+    mediaType: t.string({ description: MEDIA_TYPE }),
+    text: t.string({ description: TEXT }),
+    base64: t.string({ description: BASE64 }),
+    json: t.field({ type: 'JSON', description: JSON_CONTENT }),
+  }),
+});
+
+const metadata = `Anything to keep with it and hand to the agent, at most ${LIMITS.metadataBytes} bytes of JSON.`;
+
+export const InlineItemInput = builder.inputType('InlineItemInput', {
+  description: 'One item with its content: exactly one of `text`, `base64`, `json` and `documents`.',
+  fields: (t) => ({
+    dataElementId: t.id({
+      description: `The id of the element, unique in the list, at most ${LIMITS.elementIdBytes} bytes; "item-" and its place from 0 by default.`,
+    }),
+    filename: t.string({ required: true, description: 'The filename, at most 1000 characters.' }),
+    mediaType: t.string({ description: MEDIA_TYPE }),
+    text: t.string({ description: TEXT }),
+    base64: t.string({ description: BASE64 }),
+    json: t.field({ type: 'JSON', description: JSON_CONTENT }),
+    documents: t.field({
+      type: [DocumentInput],
+      description: `Several documents that are one unit of work, 1-${LIMITS.documentsPerItem}.`,
+    }),
+    metadata: t.field({ type: 'JSON', description: metadata }),
+  }),
+});
+
+export const DataElementInput = builder.inputType('DataElementInput', {
+  description: 'One element to store: exactly one of `text`, `base64`, `json` and `documents`.',
+  fields: (t) => ({
+    dataElementId: t.id({
+      description: `The id within the datasource, at most ${LIMITS.elementIdBytes} bytes; the filename by default. An element that has it is replaced.`,
+    }),
+    filename: t.string({ required: true, description: 'The filename, at most 1000 characters.' }),
+    mediaType: t.string({ description: MEDIA_TYPE }),
+    text: t.string({ description: TEXT }),
+    base64: t.string({ description: BASE64 }),
+    json: t.field({ type: 'JSON', description: JSON_CONTENT }),
+    documents: t.field({
+      type: [DocumentInput],
+      description: `Several documents that are one unit of work, 1-${LIMITS.documentsPerItem}.`,
+    }),
+    metadata: t.field({ type: 'JSON', description: metadata }),
+  }),
+});
+
+export const BatchInputFilters = builder.inputType('BatchInputFilters', {
+  description: 'Which elements are taken: those that pass every filter that is given.',
+  fields: (t) => ({
+    regex: t.string({
+      description: `An RE2 pattern (no look-around, no back-references) that the filename must contain a match of, at most ${LIMITS.patternLength} characters.`,
+    }),
+    mediaTypes: t.stringList({
+      description:
+        'Media types, also with a wildcard such as `text/*`, of which one must match; at most 100. An empty list takes nothing.',
+    }),
+    elementIds: t.idList({
+      description: `The ids of the elements to take, at most ${LIMITS.filterElementIds}; ids that are not there are ignored. An empty list takes nothing.`,
+    }),
+    additionalProperties: t.field({ type: 'JSON', description: 'Your own; kept, not looked at.' }),
+  }),
+});
+
+const BatchInputConfig = builder.inputType('BatchInputConfig', {
+  description: 'Where the elements come from: exactly one of `datasourceId` and `items`.',
+  fields: (t) => ({
+    datasourceId: t.id({ description: 'A datasource of the project, `ds_…`.' }),
+    items: t.field({
+      type: [InlineItemInput],
+      description: `The items themselves, at most ${LIMITS.inlineItems}. They are kept as a datasource of their own; equal lists are one.`,
+    }),
+    filters: t.field({ type: BatchInputFilters, description: 'Which of the elements are taken; all by default.' }),
+  }),
+});
+
+const BatchTierInput = builder.inputType('BatchTierInput', {
+  description: 'One stage: an item enters it with the result of the stage before.',
+  fields: (t) => ({
+    agent: t.string({ required: true, description: "The agent's id or name." }),
+    userMessage: t.string({
+      description: `Instructions for the agent, ${USER_MESSAGE}; those of the spec by default.`,
+    }),
+    config: t.field({
+      type: 'JSON',
+      description: "The agent's configuration; it must fit the agent's `configSchema`.",
+    }),
+  }),
+});
+
+const BackoffJitterEnum = builder.enumType('BackoffJitter', {
+  description: 'How a delay is spread, so that items that failed together are not all tried again together.',
+  values: {
+    FULL: { description: 'Evenly between zero and the computed delay.' },
+    NONE: { description: 'Exactly the computed delay.' },
+  },
+});
+
+const BackoffInput = builder.inputType('BackoffInput', {
+  description:
+    'How long to wait between attempts: `baseMs` × `factor` to the power of the failed attempts before, at most `maxMs`.',
+  fields: (t) => ({
+    baseMs: t.int({
+      defaultValue: DEFAULT_BACKOFF.baseMs,
+      description: `The first delay, in ms, ${backoffMs.min}-${backoffMs.max}.`,
+    }),
+    factor: t.float({
+      defaultValue: DEFAULT_BACKOFF.factor,
+      description: `What each delay is multiplied by for the next, ${backoffFactor.min}-${backoffFactor.max}.`,
+    }),
+    maxMs: t.int({
+      defaultValue: DEFAULT_BACKOFF.maxMs,
+      description: `The longest delay, in ms, ${backoffMs.min}-${backoffMs.max}. An error's own \`retryAfterMs\` may exceed it.`,
+    }),
+    jitter: t.field({
+      type: BackoffJitterEnum,
+      defaultValue: DEFAULT_BACKOFF.jitter,
+      description: 'How a delay is spread.',
+    }),
+  }),
+});
+
+const BatchExecutionParams = builder.inputType('BatchExecutionParams', {
+  description: 'How an execution runs.',
+  fields: (t) => ({
+    concurrency: t.int({ defaultValue: concurrency.default, description: EXECUTION_TEXT.concurrency }),
+    retryLimit: t.int({ defaultValue: retryLimit.default, description: EXECUTION_TEXT.retryLimit }),
+    itemTimeoutMs: t.int({ defaultValue: itemTimeoutMs.default, description: EXECUTION_TEXT.itemTimeoutMs }),
+    backoff: t.field({ type: BackoffInput, description: 'The delays between attempts.' }),
+  }),
+});
+
+export const BatchSpecInput = builder.inputType('BatchSpecInput', {
+  description: 'A batch definition in full: who works on what, and how. Give `agent`, or `tiers` for several stages.',
+  fields: (t) => ({
+    name: t.string({
+      required: true,
+      description: `The definition's name in its project: letters and digits with ".", "_" and "-" between them, at most ${LIMITS.nameLength}.`,
+    }),
+    agent: t.string({ description: "The only tier's agent, by id or name." }),
+    config: t.field({
+      type: 'JSON',
+      description: "The configuration of `agent`; it must fit the agent's `configSchema`.",
+    }),
+    tiers: t.field({ type: [BatchTierInput], description: `The stages in order, 1-${LIMITS.tiers}.` }),
+    userMessage: t.string({
+      description: `Instructions for every agent whose tier has none of its own, ${USER_MESSAGE}.`,
+    }),
+    input: t.field({ type: BatchInputConfig, required: true, description: 'The elements to work on.' }),
+    execution: t.field({ type: BatchExecutionParams, description: 'How it runs; the defaults where absent.' }),
+    additionalProperties: t.field({ type: 'JSON', description: 'Your own; kept, not looked at.' }),
+  }),
+});
+
+export const BatchSource = builder.inputType('BatchSource', {
+  description: 'What to run: a stored definition, or a spec that becomes one.',
+  isOneOf: true,
+  fields: (t) => ({
+    definitionId: t.id({ description: 'A definition version of the project, `def_…`.' }),
+    spec: t.field({
+      type: BatchSpecInput,
+      description:
+        'A spec; it is stored as a version of the definition of its name, the same version for the same content.',
+    }),
+  }),
+});
+
+export const BatchInputOverrides = builder.inputType('BatchInputOverrides', {
+  description: 'What this execution changes of its definition; the definition stays as it is.',
+  fields: (t) => ({
+    filters: t.field({ type: BatchInputFilters, description: "Instead of the definition's filters as a whole." }),
+    userMessage: t.string({ description: `Instead of the user message of every tier, ${USER_MESSAGE}.` }),
+    concurrency: t.int({ description: EXECUTION_TEXT.concurrency }),
+    retryLimit: t.int({ description: EXECUTION_TEXT.retryLimit }),
+    itemTimeoutMs: t.int({ description: EXECUTION_TEXT.itemTimeoutMs }),
+  }),
+});
