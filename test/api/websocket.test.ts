@@ -154,6 +154,7 @@ test.each([
 test('a page of our own or of an allowed origin can connect', async () => {
   for (const origin of [server.url, 'https://app.example']) {
     const { socket } = await rawSocket(server, { origin });
+    expect(socket.readyState).toBe(socket.OPEN);
     socket.terminate();
   }
 });
@@ -194,5 +195,5 @@ test('a stopping server ends sockets with 1012 and event streams with a reason, 
   expect(await closed).toMatchObject({ code: 1012 });
   expect(await text).toMatch(/"SERVICE_STOPPING".*event: complete/s);
   expect(openTicks()).toBe(0);
-  await expect(fetch(`${other.url}/healthz`)).rejects.toThrow();
+  await expect(fetch(`${other.url}/healthz`)).rejects.toThrow('fetch failed');
 });
