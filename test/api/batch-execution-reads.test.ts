@@ -23,6 +23,24 @@ const EVERYTHING = `id batchExecutionId ordinal inputDataElementId filename medi
   error { category transient code message details attempt tier round at } failures { code attempt }
   tierResults { tier round attempt data contentHash at }`;
 
+interface OneExecution {
+  readonly batchExecution: Readonly<Record<string, unknown>>;
+}
+interface OnePage {
+  readonly batchExecution: { readonly items: ItemPage };
+}
+interface ItemPage {
+  readonly nodes: readonly { readonly ordinal: number }[];
+  readonly edges: readonly unknown[];
+  readonly pageInfo: Readonly<Record<string, unknown>>;
+}
+interface Nodes {
+  readonly nodes: readonly { readonly id: string }[];
+}
+interface ExecutionPage {
+  readonly batchExecutions: Nodes & { readonly pageInfo: Readonly<Record<string, unknown>> };
+}
+
 describeDatabases('executions and items', (open) => {
   let db: Db;
   let server: ExecutionServer;
@@ -52,10 +70,10 @@ describeDatabases('executions and items', (open) => {
     post(server, tenant.key, query, variables);
   const make = (columns: ExecutionColumns = {}) => makeExecutionWith(db, tenant.projectId, columns);
 
-  async function read(query: string, variables: Record<string, unknown> = {}) {
+  async function read<Shape = Record<string, unknown>>(query: string, variables: Record<string, unknown> = {}) {
     const answer = await ask(query, variables);
     expect(answer.errors).toBeUndefined();
-    return answer.data ?? {};
+    return answer.data as Shape;
   }
 
   test('an execution shows its row, and its counts add up', async () => {
@@ -65,7 +83,7 @@ describeDatabases('executions and items', (open) => {
       ...{ total: 10, queued: 1, running: 2, retrying: 1, succeeded: 3, failed: 1, cancelled: 1, expired: 1 },
       metadata: '{"z_y":1,"aB":[{"__proto__":2}]}',
     });
-    const { batchExecution } = await read(`{ batchExecution(id: "${id}") {
+    const { batchExecution } = await read<OneExecution>(`{ batchExecution(id: "${id}") {
       id customerId projectId name metadata inputOverrides spec status revision round concurrency retryLimit
       createdAt startedAt endedAt cancelRequestedAt cancelReason error errorSummary { code }
       counts { total queued running retrying succeeded failed cancelled expired }
@@ -79,7 +97,7 @@ describeDatabases('executions and items', (open) => {
       progress: { percent: 60, itemsPerSecond: expect.any(Number), estimatedEndAt: expect.any(String) },
       tiers: [{ number: 0, startedAt: at.toISOString(), endedAt: null, counts: { total: 10, succeeded: 3 } }],
     });
-    expect(JSON.stringify(batchExecution.metadata)).toBe('{"z_y":1,"aB":[{"__proto__":2}]}');
+    expect(JSON.stringify(batchExecution['metadata'])).toBe('{"z_y":1,"aB":[{"__proto__":2}]}');
   });
 
   test('a malformed, an unknown and a foreign id are null alike, for executions and items', async () => {
@@ -92,7 +110,7 @@ describeDatabases('executions and items', (open) => {
       });
     }
     const ids = [own, itemId(own, 0), foreign, itemId(foreign, 0), 'item_x', newId('BatchExecution')];
-    const { nodes } = await read('query ($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }', { ids });
+    const { nodes } = await read<Nodes>('query ($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }', { ids });
     expect(nodes).toEqual([{ id: own, __typename: 'BatchExecution' }, null, null, null, null, null]);
   });
 
@@ -106,10 +124,13 @@ describeDatabases('executions and items', (open) => {
     await read('{ viewer { role } }');
     const ids = [id, ...Array.from({ length: 40 }, (_, ordinal) => itemId(id, ordinal))];
     const before = statements;
-    const { nodes } = await read('query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on BatchItem { ordinal } } }', {
-      ids,
-    });
-    expect(nodes.map((node: { id: string }) => node.id)).toEqual(ids);
+    const { nodes } = await read<Nodes>(
+      'query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on BatchItem { ordinal } } }',
+      {
+        ids,
+      },
+    );
+    expect(nodes.map((node) => node.id)).toEqual(ids);
     expect(nodes[40]).toMatchObject({ ordinal: 39 });
     // The key, the execution, the items.
     expect(statements - before).toBeLessThanOrEqual(3);
@@ -131,12 +152,12 @@ describeDatabases('executions and items', (open) => {
         Array.from({ length: 23 }, () => ({})),
       );
       const seen: number[][] = [];
-      let after: string | null = null;
+      let after: unknown = null;
       for (let revision = 2; ; revision += 1) {
-        const { batchExecution } = await read(PAGE, { id, [size]: 5, [from]: after });
-        const { nodes, edges, pageInfo } = batchExecution.items;
+        const page: OnePage = await read<OnePage>(PAGE, { id, [size]: 5, [from]: after });
+        const { nodes, edges, pageInfo } = page.batchExecution.items;
         expect(edges).toHaveLength(nodes.length);
-        seen.push(nodes.map((node: { ordinal: number }) => node.ordinal));
+        seen.push(nodes.map((node) => node.ordinal));
         if (!pageInfo[more]) break;
         after = pageInfo[cursor];
         await addChange(db, id, revision, [0, 5, 10, 22]);
@@ -149,9 +170,7 @@ describeDatabases('executions and items', (open) => {
       await addItems(db, id, [{ status: 'FAILED', filename: 'A.md' }, { status: 'SUCCEEDED' }, { status: 'FAILED' }]);
       await addChange(db, id, 2, [1, 2]);
       const list = async (filter: object) =>
-        (await read(PAGE, { id, filter }))['batchExecution'].items.nodes.map(
-          (node: { ordinal: number }) => node.ordinal,
-        );
+        (await read<OnePage>(PAGE, { id, filter })).batchExecution.items.nodes.map((node) => node.ordinal);
       expect(await list({ status: ['FAILED'] })).toEqual([0, 2]);
       expect(await list({ filename: 'a.MD' })).toEqual([0]);
       expect(await list({ category: ['RUNTIME'], code: ['error'], tier: [0], updatedAfterRevision: 1 })).toEqual([2]);
@@ -191,7 +210,7 @@ describeDatabases('executions and items', (open) => {
         items.flatMap((_, ordinal) => [1, 2].map((attempt) => ({ ordinal, attempt, details: { n_o: ordinal } }))),
       );
       const query = (first: number) =>
-        read(`{ batchExecution(id: "${id}") { items(first: ${first}) { nodes { ${EVERYTHING} } } } }`);
+        read<OnePage>(`{ batchExecution(id: "${id}") { items(first: ${first}) { nodes { ${EVERYTHING} } } } }`);
 
       const before = statements;
       await query(1);
@@ -233,9 +252,9 @@ describeDatabases('executions and items', (open) => {
         id,
         [1, 2, 3].map((attempt) => ({ ordinal: 0, attempt })),
       );
-      const { batchExecution } = await read(`{ batchExecution(id: "${id}") { item(ordinal: 0) {
+      const { batchExecution } = await read<OneExecution>(`{ batchExecution(id: "${id}") { item(ordinal: 0) {
         two: failures(last: 2) { attempt } none: failures(last: 0) { attempt } all: failures { attempt } } } }`);
-      expect(batchExecution.item).toEqual({
+      expect(batchExecution['item']).toEqual({
         ...{ two: [{ attempt: 2 }, { attempt: 3 }], none: [] },
         all: [{ attempt: 1 }, { attempt: 2 }, { attempt: 3 }],
       });
@@ -248,7 +267,7 @@ describeDatabases('executions and items', (open) => {
     test('are found by ordinal or by element, by exactly one of them', async () => {
       const id = await make();
       await addItems(db, id, [{ elementId: 'a' }, { elementId: 'b' }]);
-      const { batchExecution } = await read(`{ batchExecution(id: "${id}") {
+      const { batchExecution } = await read<OneExecution>(`{ batchExecution(id: "${id}") {
         byOrdinal: item(ordinal: 1) { inputDataElementId } byElement: item(dataElementId: "a") { ordinal }
         none: item(ordinal: 7) { id } negative: item(ordinal: -1) { id } } }`);
       expect(batchExecution).toEqual({
@@ -272,8 +291,10 @@ describeDatabases('executions and items', (open) => {
       { ...failed('c'), status: 'RETRYING' },
       { status: 'SUCCEEDED' },
     ]);
-    const { batchExecution } = await read(`{ batchExecution(id: "${id}") { errorSummary { category code count } } }`);
-    expect(batchExecution.errorSummary).toEqual([
+    const { batchExecution } = await read<OneExecution>(
+      `{ batchExecution(id: "${id}") { errorSummary { category code count } } }`,
+    );
+    expect(batchExecution['errorSummary']).toEqual([
       { category: 'TIMEOUT', code: 'c', count: 2 },
       { category: 'TIMEOUT', code: 'a', count: 1 },
       { category: 'TIMEOUT', code: 'b', count: 1 },
@@ -297,10 +318,10 @@ describeDatabases('executions and items', (open) => {
       ...[0, 1].map((ordinal) => ({ ordinal, tier: 1, data: 1, at: at(20 + ordinal) })),
     ]);
     await addFailures(db, id, [{ ordinal: 3, attempt: 1, at: at(15) }]);
-    const { batchExecution } = await read(
+    const { batchExecution } = await read<OneExecution>(
       `{ batchExecution(id: "${id}") { tiers { number startedAt endedAt counts { total queued running succeeded failed } } } }`,
     );
-    expect(batchExecution.tiers).toEqual([
+    expect(batchExecution['tiers']).toEqual([
       {
         number: 0,
         startedAt: at(0).toISOString(),
@@ -330,9 +351,9 @@ describeDatabases('executions and items', (open) => {
       ids.push(await make({ createdAt: day(n), name: `batch ${n}`, ...started }));
     }
     const list = async (args: string) =>
-      (await read(`{ batchExecutions${args} { nodes { id } pageInfo { endCursor hasNextPage } } }`))['batchExecutions'];
-    const order = async (args: string) =>
-      (await list(args)).nodes.map((node: { id: string }) => 1 + ids.indexOf(node.id));
+      (await read<ExecutionPage>(`{ batchExecutions${args} { nodes { id } pageInfo { endCursor hasNextPage } } }`))
+        .batchExecutions;
+    const order = async (args: string) => (await list(args)).nodes.map((node) => 1 + ids.indexOf(node.id));
     expect(await order('')).toEqual([5, 4, 3, 2, 1]);
     expect(await order('(orderBy: {direction: ASC})')).toEqual([1, 2, 3, 4, 5]);
     expect((await order('(orderBy: {field: STARTED_AT})')).slice(2)).toEqual([3, 4, 5]);
@@ -342,9 +363,9 @@ describeDatabases('executions and items', (open) => {
     const paged: number[] = [];
     for (let after = ''; ; ) {
       const page = await list(`(first: 2, orderBy: {field: STARTED_AT, direction: ASC}${after})`);
-      paged.push(...page.nodes.map((node: { id: string }) => 1 + ids.indexOf(node.id)));
-      if (!page.pageInfo.hasNextPage) break;
-      after = `, after: "${page.pageInfo.endCursor}"`;
+      paged.push(...page.nodes.map((node) => 1 + ids.indexOf(node.id)));
+      if (!page.pageInfo['hasNextPage']) break;
+      after = `, after: "${page.pageInfo['endCursor']}"`;
     }
     expect(paged.slice(0, 3)).toEqual([5, 4, 3]);
     expect(paged.slice(3).sort()).toEqual([1, 2]);
@@ -352,9 +373,9 @@ describeDatabases('executions and items', (open) => {
 
   test('a cursor of another order, or a forged one, is refused', async () => {
     await make();
-    const { batchExecutions } = await read('{ batchExecutions { pageInfo { endCursor } } }');
+    const { batchExecutions } = await read<ExecutionPage>('{ batchExecutions { pageInfo { endCursor } } }');
     const other = await ask(
-      `{ batchExecutions(after: "${batchExecutions.pageInfo.endCursor}", orderBy: {direction: ASC}) { nodes { id } } }`,
+      `{ batchExecutions(after: "${batchExecutions.pageInfo['endCursor']}", orderBy: {direction: ASC}) { nodes { id } } }`,
     );
     expect(codeOf(other)).toBe('BAD_USER_INPUT');
     const forged = Buffer.from('[1,"executions.CREATED_AT.DESC","1; x","a"]').toString('base64url');

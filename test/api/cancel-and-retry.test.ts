@@ -18,7 +18,7 @@ beforeAll(async () => {
   database = await freshEmbedded();
   ({ db } = database);
   const wake = (executionId: string) => void woken.push(executionId);
-  server = await startExecutionServer(db, { engine: { wake, cancel: wake } });
+  server = await startExecutionServer(db, { engine: { wake } });
 });
 afterAll(async () => {
   await server.stop();
@@ -29,6 +29,12 @@ beforeEach(async () => {
   woken = [];
   tenant = await makeProject(db, 'MEMBER');
 });
+
+interface Outcome {
+  readonly __typename: string;
+  readonly retriedCount?: number;
+  readonly issues?: readonly { readonly loc: readonly string[] }[];
+}
 
 /** The answer of a mutation with this input: the fields of its success, or the error with its type. */
 async function mutate(name: 'cancelBatchExecution' | 'retryFailedItems', success: string, input: object) {
@@ -42,7 +48,7 @@ async function mutate(name: 'cancelBatchExecution' | 'retryFailedItems', success
     { input },
   );
   expect(answer.errors).toBeUndefined();
-  return answer.data?.[name];
+  return answer.data?.[name] as Outcome;
 }
 
 const running = () =>
@@ -156,8 +162,8 @@ describe('retryFailedItems', () => {
     const id = await failed([transient]);
     const answer = await retry({ batchExecutionId: id, tierNums: [7], itemIds: ['x'], statuses: ['SUCCEEDED'] });
     expect(answer.__typename).toBe('ValidationError');
-    const places = answer.issues.map((issue: { loc: string[] }) => issue.loc.join('.'));
-    expect(places.sort()).toEqual(['input.itemIds.0', 'input.statuses.0', 'input.tierNums.0']);
+    const places = answer.issues?.map((issue) => issue.loc.join('.'));
+    expect(places?.sort()).toEqual(['input.itemIds.0', 'input.statuses.0', 'input.tierNums.0']);
     expect(await retry({ batchExecutionId: id, maxRetryCount: 11 })).toMatchObject({ __typename: 'ValidationError' });
   });
 });
