@@ -5,9 +5,9 @@ import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
 import { until } from '../support/until.ts';
 
-const RACES = 200;
-
 describeDatabases('a cancel that races a flush', (open, kind) => {
+  // Deadlocks are between connections; the embedded database has one.
+  const races = kind === 'postgres' ? 200 : 20;
   let db: Db;
   let harness: Harness;
   const errors: unknown[] = [];
@@ -22,9 +22,8 @@ describeDatabases('a cancel that races a flush', (open, kind) => {
   afterAll(() => harness.engine.stop());
 
   test(
-    `never deadlocks and never loses a count, ${RACES} times`,
+    `never deadlocks and never loses a count, ${races} times`,
     async () => {
-      const races = kind === 'postgres' ? RACES : RACES / 10;
       const outcomes = new Set<string>();
       for (let race = 0; race < races; race += 1) {
         const id = await harness.create(60, ({ item }) => item.ordinal, { concurrency: 20 });
