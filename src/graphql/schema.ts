@@ -12,6 +12,7 @@ import './batch-execution-updated.ts';
 import './batch-executions.ts';
 import './cancel-batch-execution.ts';
 import './change-datasource.ts';
+import './create-batch-execution.ts';
 import './customer.ts';
 import './limits-query.ts';
 import './project.ts';

@@ -1,0 +1,53 @@
+/** The mutation that makes an execution. */
+import { LIMITS } from '../domain/limits.ts';
+import type { Execution } from '../domain/model.ts';
+import { IdempotencyConflictError, NotFoundError, ValidationError } from '../domain/user-error.ts';
+import { createBatchExecution } from '../services/create-batch-execution.ts';
+import { ExecutionType } from './batch-execution.ts';
+import { BatchInputOverrides, BatchSource } from './batch-spec-input.ts';
+import { builder } from './builder.ts';
+import { actorOf } from './context.ts';
+
+const CreateInput = builder.inputType('CreateBatchExecutionInput', {
+  description: 'What an execution is made from.',
+  fields: (t) => ({
+    idempotencyKey: t.string({
+      description: `Makes the call safe to repeat, 1-${LIMITS.idempotencyKeyLength} characters: a repeat with equal input answers the same execution, with other input an IdempotencyConflictError. Kept as long as the execution.`,
+    }),
+    source: t.field({ type: BatchSource, required: true, description: 'What to run.' }),
+    inputOverrides: t.field({ type: BatchInputOverrides, description: 'What this execution changes of it.' }),
+    metadata: t.field({
+      type: 'JSON',
+      description: `Your own, kept with the execution; at most ${LIMITS.metadataBytes / 1024} kB of JSON.`,
+    }),
+  }),
+});
+
+const CreateSuccess = builder
+  .objectRef<{ readonly batchExecution: Execution; readonly created: boolean }>('CreateBatchExecutionSuccess')
+  .implement({
+    description: 'There is an execution for this input, and it runs by itself.',
+    fields: (t) => ({
+      batchExecution: t.expose('batchExecution', {
+        type: ExecutionType,
+        description: 'The execution: PREPARING when it is new, else in whatever state it is.',
+      }),
+      created: t.exposeBoolean('created', {
+        description: 'Whether this call made it; false when an equal call with the same idempotency key did before.',
+      }),
+    }),
+  });
+
+builder.mutationField('createBatchExecution', (t) =>
+  t.field({
+    type: CreateSuccess,
+    description:
+      'Makes an execution and starts it: its items are read from the datasource, and the first ones run meanwhile. Watch it with `batchExecutionUpdated`. Zero matching items are no error: it completes at once.',
+    errors: { types: [ValidationError, NotFoundError, IdempotencyConflictError] },
+    args: { input: t.arg({ type: CreateInput, required: true, description: 'What it is made from.' }) },
+    resolve: async (_root, { input }, ctx) => {
+      const { execution, created } = await createBatchExecution(ctx.deps, actorOf(ctx), input);
+      return { batchExecution: execution, created };
+    },
+  }),
+);
