@@ -15,12 +15,17 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** A new data folder with a migrated database in it, made in a tenth of the time that it takes from nothing. */
+/** A new data folder with a migrated database in it, removed after the test. */
 export function dataFolder(): string {
   const folder = temporaryFolder();
+  fillDataFolder(folder);
+  return folder;
+}
+
+/** Puts a migrated database into an empty folder, in a tenth of the time that the service would take. */
+export function fillDataFolder(folder: string): void {
   mkdirSync(path.join(folder, 'db'));
   execFileSync('tar', ['-xf', inject('pgliteTemplate'), '-C', path.join(folder, 'db')], { stdio: 'pipe' });
-  return folder;
 }
 
 /** A running database-process.ts with all that it has printed; killed after the test. */
