@@ -7,7 +7,7 @@
  * the agent's next version, without a restart; executions that run keep the version they started with.
  *
  * Nothing has to be imported from Batchyard. The type import below is for the editor and is gone when the file runs:
- * it works in a folder inside this repository. Elsewhere leave it out, with the two types that use it.
+ * it works in a folder inside this repository. Elsewhere leave it out, with the types that use it.
  */
 import type { AgentModule, ContextWith } from 'batchyard/agent';
 
@@ -15,7 +15,7 @@ interface Config {
   words?: string[];
 }
 
-async function run({ item, config, signal, log }: ContextWith<Config | null>) {
+async function run({ item, config, signal, log }: ContextWith<Config>) {
   const text = await item.text();
   // What is thrown is the item's error. `category: 'VALIDATION'` says that trying again would not help.
   if (text.trim() === '')
@@ -48,5 +48,5 @@ export default {
     additionalProperties: false,
     properties: { words: { type: 'array', items: { type: 'string', pattern: '^[^/~]+$' }, maxItems: 100 } },
   },
-  run: (context) => run(context as ContextWith<Config | null>),
-} satisfies AgentModule;
+  run,
+} satisfies AgentModule<Config>;

@@ -2,6 +2,7 @@
 import picomatch from 'picomatch';
 import { glob as findFiles } from 'tinyglobby';
 import { isElementPath } from '../domain/folder-path.ts';
+import { createPauser } from './pauser.ts';
 
 const KEPT = 4;
 const KEEP_MS = 60_000;
@@ -53,8 +54,14 @@ async function walk(folder: string, glob: string): Promise<readonly string[]> {
     followSymbolicLinks: false,
     onlyFiles: true,
   });
+  const pauser = createPauser();
+  const elements: string[] = [];
+  for (const name of names) {
+    if (isElementPath(name)) elements.push(name);
+    if (pauser.isDue()) await pauser.pause();
+  }
   // Code unit order, so that a page can go on after a name by comparing.
-  return names.filter(isElementPath).sort();
+  return elements.sort();
 }
 
 const withoutDotSlash = (glob: string): string => glob.replace(/^(?:\.\/)+/, '');

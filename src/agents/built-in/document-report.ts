@@ -1,6 +1,6 @@
 /** The agent that reads a document and reports on its text, structure, links and code. */
 import { isUtf8 } from 'node:buffer';
-import type { AgentContext, AgentItem, AgentModule, AgentResult } from '../contract.ts';
+import type { AgentItem, AgentModule, AgentResult, ContextWith } from '../contract.ts';
 import { type BrokenLink, checkLinks } from '../document-report/links.ts';
 import { type Parts, readMarkdown } from '../document-report/markdown.ts';
 import { measureProse } from '../document-report/prose.ts';
@@ -12,10 +12,9 @@ interface ReportConfig {
 // A megabyte takes about half a second, most of it for finding words.
 const MAX_BYTES = 1_000_000;
 
-async function run({ item, config }: AgentContext): Promise<AgentResult> {
+async function run({ item, config }: ContextWith<ReportConfig>): Promise<AgentResult> {
   const text = await readText(item);
-  // The config has been checked against the schema below.
-  const { format = 'auto' } = (config ?? {}) as ReportConfig;
+  const format = config?.format ?? 'auto';
   const isMarkdown = format === 'markdown' || (format === 'auto' && /^text\/(?:x-)?markdown\b/i.test(item.mediaType));
   const parts = isMarkdown ? readMarkdown(text) : plainParts(text);
   const { counts, broken } = await checkLinks(parts, (path) => item.exists(path));
@@ -101,4 +100,4 @@ export default {
     },
   },
   run,
-} satisfies AgentModule;
+} satisfies AgentModule<ReportConfig>;

@@ -1,15 +1,14 @@
 /** The agent that does nothing: it answers what it was called with, without reading any content. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AgentContext, AgentModule } from '../contract.ts';
+import type { AgentModule, ContextWith } from '../contract.ts';
 
 interface EchoConfig {
   readonly delayMs?: number;
   readonly failRate?: number;
 }
 
-async function run({ item, previous, userMessage, config, signal }: AgentContext): Promise<unknown> {
-  // The config has been checked against the schema below.
-  const { delayMs = 0, failRate = 0 } = (config ?? {}) as EchoConfig;
+async function run({ item, previous, userMessage, config, signal }: ContextWith<EchoConfig>): Promise<unknown> {
+  const { delayMs = 0, failRate = 0 } = config ?? {};
   if (delayMs > 0) await delay(delayMs, undefined, { signal });
   if (failRate > 0 && Math.random() < failRate) throw new EchoFailure();
   const { dataElementId, filename, mediaType, metadata } = item;
@@ -49,4 +48,4 @@ export default {
   },
   threaded: false,
   run,
-} satisfies AgentModule;
+} satisfies AgentModule<EchoConfig>;

@@ -54,8 +54,10 @@ export function readMarkdown(text: string): Parts {
   };
 
   let level = 0;
+  let line = 1;
   for (const token of markdown.parse(body, {})) {
-    const line = (token.map?.[0] ?? 0) + 1;
+    // A table's cells have no line of their own; their row has.
+    if (token.map !== null) line = token.map[0] + 1;
     if (token.type === 'heading_open') level = Number(token.tag.slice(1));
     else if (token.type === 'inline') {
       const spoken = readInline(token.children ?? [], line, links, addHtml);
