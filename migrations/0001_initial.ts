@@ -149,6 +149,12 @@ create table batch_execution (
   sealed_at timestamptz,
   retry_cursor integer,
   deadline_at timestamptz,
+  priority integer not null default 0 check (priority between -10 and 10),
+  tolerated_failures integer check (tolerated_failures >= 0),
+  tolerated_failure_percent double precision check (tolerated_failure_percent between 0 and 100),
+  sample_size integer check (sample_size >= 1),
+  pause_reason text check (pause_reason in ('USER', 'SAMPLE', 'AGENT_STORM')),
+  stop_reason text,
   round_opened_at timestamptz not null default now(),
   round_closed_base integer not null default 0,
   last_activity_at timestamptz not null default now(),
@@ -165,6 +171,7 @@ create table batch_execution (
   constraint batch_execution_ended
     check ((ended_at is not null) =
       (status in ('COMPLETED', 'COMPLETED_WITH_ERRORS', 'FAILED', 'CANCELLED', 'EXPIRED'))),
+  constraint batch_execution_paused check ((status = 'PAUSED') = (pause_reason is not null)),
   constraint batch_execution_ended_closed
     check (ended_at is null or queued + running + retrying = 0),
   constraint batch_execution_sealed

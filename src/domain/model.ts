@@ -137,6 +137,10 @@ export interface ItemCounts {
   readonly expired: number;
 }
 
+/** Why an execution is paused: on request, after its sample, or because its agent failed in a storm for too long. */
+export const PAUSE_REASONS = ['USER', 'SAMPLE', 'AGENT_STORM'] as const;
+export type PauseReason = (typeof PAUSE_REASONS)[number];
+
 export const CANCEL_MODES = ['ABORT', 'DRAIN'] as const;
 export type CancelMode = (typeof CANCEL_MODES)[number];
 
@@ -156,6 +160,15 @@ export interface Execution extends ItemCounts {
   readonly concurrency: number;
   readonly retryLimit: number;
   readonly deadlineAt: Date | null;
+  /** -10 to 10; each step doubles its share of what executions compete for. */
+  readonly priority: number;
+  /** More failed items than this end it early; null for any number. */
+  readonly toleratedFailures: number | null;
+  /** A greater share of failed items than this, in percent of all, ends it early; null for any. */
+  readonly toleratedFailurePercent: number | null;
+  /** Items to run before it pauses; null when it runs on. */
+  readonly sampleSize: number | null;
+  readonly pauseReason: PauseReason | null;
   readonly sealedAt: Date | null;
   readonly roundOpenedAt: Date;
   /** Items already closed when the round opened, the base of the round's rate. */

@@ -1,5 +1,5 @@
 /**
- * Everything this node does for one execution: prepares its items, runs its lanes, carries out its cancel.
+ * Everything this node does for one execution: prepares its items, runs its lanes, pauses and closes it.
  *
  * It looks at the execution's row, does what its status asks for, and waits to be poked: by a service after a
  * commit, by a lane that left, by the engine's poll. It ends when the execution has ended, or on `stop()`.
@@ -7,11 +7,12 @@
  */
 import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
-import { isClaimable, isFinalExecution } from '../domain/states.ts';
-import { cancelExecution } from './cancel.ts';
+import type { PauseReason } from '../domain/model.ts';
+import { isClaimable } from '../domain/states.ts';
+import { closeExecution } from './close.ts';
 import { Latch } from './latch.ts';
 import { LaneRunner } from './lane-runner.ts';
-import type { CloseChunk, EngineParts, OpenExecution, TakenLane } from './ports.ts';
+import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
 
 const PAUSE_AFTER_ERROR_MS = 500;
 /** How long a stopping lane waits for aborted calls before it goes on without them. */
@@ -28,7 +29,7 @@ export class ExecutionRunner {
   readonly #lanes = new Map<number, LaneRunner>();
   readonly #laneRuns = new Set<Promise<void>>();
   #preparing: Promise<void> | null = null;
-  #failure: string | null = null;
+  #cancelDeadline: (() => void) | null = null;
   #stopping = false;
   /** Resolves when this node has nothing more to do for the execution. */
   readonly done: Promise<void>;
@@ -75,6 +76,7 @@ export class ExecutionRunner {
         await this.#pause(PAUSE_AFTER_ERROR_MS);
       }
     }
+    this.#cancelDeadline?.();
     await Promise.all([...this.#laneRuns, this.#preparing]);
   }
 
@@ -82,19 +84,43 @@ export class ExecutionRunner {
   async #look(): Promise<boolean> {
     const open = await this.#parts.store.openExecution(this.#id);
     if (open === null) return true;
-    if (open.status === 'CANCELLING') {
-      return await cancelExecution(this.#parts, open, {
+    this.#expect(open.deadlineAt);
+    if (open.closing !== null) {
+      return await closeExecution(this.#parts, open, open.closing, {
         lanes: () => [...this.#lanes.values()],
         poked: this.#wake,
         takeLane: (no) => this.#parts.store.takeLane(this.#id, no),
         stopping: () => this.#stopping,
       });
     }
-    if (this.#failure !== null) return await this.#fail(this.#failure);
-    if (isClaimable(open.status)) await this.#startLanes(open);
+    if (open.sampled) await this.#pauseAs('SAMPLE');
+    else if (isClaimable(open.status)) await this.#goOn(open);
+    else for (const lane of this.#lanes.values()) lane.pause();
+    return false;
+  }
+
+  /** Runs what may run, with the parameters as they are now. */
+  async #goOn(open: OpenExecution): Promise<void> {
+    for (const { no, share } of open.lanes) this.#lanes.get(no)?.tune({ share, retryLimit: open.retryLimit });
+    for (const lane of this.#lanes.values()) lane.unpause();
+    await this.#startLanes(open);
     // Whoever has a lane prepares: two nodes could, but only one would get each chunk in.
     if (open.unprepared && this.#lanes.size > 0) this.#preparing ??= this.#prepareAll();
-    return false;
+  }
+
+  async #pauseAs(reason: PauseReason): Promise<void> {
+    const revision = await this.#parts.store.pauseExecution(this.#id, reason);
+    if (revision !== null) this.#parts.publish(this.#id, revision);
+    this.#wake.set();
+  }
+
+  /** Looks again when the deadline has passed. */
+  #expect(deadlineAt: Date | null): void {
+    this.#cancelDeadline?.();
+    this.#cancelDeadline =
+      deadlineAt === null
+        ? null
+        : this.#parts.clock.after(Math.max(deadlineAt.getTime() - this.#parts.clock.now().getTime(), 0), () => this.#wake.set());
   }
 
   async #prepareAll(): Promise<void> {
@@ -108,14 +134,16 @@ export class ExecutionRunner {
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
     } catch (error) {
-      this.#stumble(error);
+      if (codeOf(error) === 'execution_cannot_go_on' && error instanceof Error) {
+        await this.#stopWith(error.message).catch((failed: unknown) => this.#stumbleAndPause(failed));
+      } else await this.#stumbleAndPause(error);
     } finally {
       this.#preparing = null;
     }
   }
 
   async #startLanes(open: OpenExecution): Promise<void> {
-    for (const no of open.lanes) {
+    for (const { no } of open.lanes) {
       if (this.#lanes.has(no) || this.#stopping) continue;
       const taken = await this.#parts.store.takeLane(this.#id, no);
       if (taken === null) continue;
@@ -128,9 +156,7 @@ export class ExecutionRunner {
       }
       const slots = this.#slotsOf(this.#id, no, taken.share);
       const lane = new LaneRunner(this.#parts, taken, agents, slots, {
-        seen: (status) => {
-          if (!isClaimable(status)) this.#wake.set();
-        },
+        changed: () => this.#wake.set(),
         broken: (error) => this.#stumble(error),
       });
       this.#lanes.set(no, lane);
@@ -146,8 +172,7 @@ export class ExecutionRunner {
       this.#parts.log.debug({ executionId: this.#id, lane: no, end }, 'lane left');
       if (end === 'lost' && !this.#stopping) await this.#pause(PAUSE_AFTER_ERROR_MS);
     } catch (error) {
-      this.#stumble(error);
-      await this.#pause(PAUSE_AFTER_ERROR_MS);
+      await this.#stumbleAndPause(error);
     } finally {
       this.#lanes.delete(no);
       this.#wake.set();
@@ -159,37 +184,26 @@ export class ExecutionRunner {
       return await Promise.all(taken.spec.tiers.map((tier) => this.#parts.agents.load(tier.agentVersionId)));
     } catch (error) {
       if (codeOf(error) !== 'agent_unavailable') throw error;
-      this.#failure = error instanceof Error ? error.message : 'An agent of this execution cannot be run.';
-      this.#wake.set();
+      await this.#stopWith(error instanceof Error ? error.message : 'An agent of this execution cannot be run.');
       return null;
     }
   }
 
-  /** Ends an execution that cannot go on: its open items are cancelled with the reason. */
-  async #fail(failure: string): Promise<boolean> {
-    for (const lane of this.#lanes.values()) {
-      lane.halt();
-      lane.abort('cancel');
-      lane.abandon();
-    }
-    await Promise.all([...this.#laneRuns, this.#preparing]);
-    await this.#parts.store.fenceLanes(this.#id);
-    let chunk: CloseChunk | null = { cursor: 0, running: true, failure };
-    while (chunk !== null && !this.#stopping) {
-      const answer = await this.#parts.store.closeItems(this.#id, chunk);
-      if (answer.revision !== null) this.#parts.publish(this.#id, answer.revision);
-      chunk = answer.cursor === null ? null : { ...chunk, cursor: answer.cursor };
-      if (isFinalExecution(answer.status)) return true;
-    }
-    this.#failure = null;
-    return false;
+  /** Records why the execution cannot go on; the next look closes it. */
+  async #stopWith(reason: string): Promise<void> {
+    await this.#parts.store.stopExecution(this.#id, reason);
+    this.#wake.set();
   }
 
-  /** Logs an error; one that says why the execution cannot go on ends it. */
+  /** Logs an error that a later look may get over. */
   #stumble(error: unknown): void {
-    if (codeOf(error) === 'execution_cannot_go_on' && error instanceof Error) this.#failure = error.message;
-    else this.#parts.log.error({ executionId: this.#id, err: error }, 'work on the execution stumbled');
+    this.#parts.log.error({ executionId: this.#id, err: error }, 'work on the execution stumbled');
     this.#wake.set();
+  }
+
+  async #stumbleAndPause(error: unknown): Promise<void> {
+    this.#stumble(error);
+    await this.#pause(PAUSE_AFTER_ERROR_MS);
   }
 
   async #pause(ms: number): Promise<void> {

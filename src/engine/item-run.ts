@@ -5,7 +5,7 @@ import { itemId } from '../domain/ids.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import { backoffDelayMs, mayRetry } from '../domain/retry-policy.ts';
 import { type AttemptEnd, type Call, callAgent } from './attempt.ts';
-import { type LaneItem, toCancelled, toFailed, toRetrying, toReturned, toRunning, toSucceeded } from './lane-item.ts';
+import { type LaneItem, toCancelled, toExpired, toFailed, toRetrying, toReturned, toRunning, toSucceeded } from './lane-item.ts';
 import type { EngineParts, ItemInput, TakenLane } from './ports.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -15,6 +15,8 @@ export interface ItemCalls {
   /** The code of each tier. */
   readonly agents: readonly AgentRun[];
   readonly recorder: Recorder;
+  /** Tries after the first that an item has in one tier and round. */
+  retryLimit(): number;
   /** What an interrupted attempt means for its item; null while nothing interrupts. */
   interruption(): Interruption | null;
   /** An agent is being called for the item. */
@@ -23,7 +25,8 @@ export interface ItemCalls {
   closed(item: LaneItem): void;
 }
 
-export type Interruption = 'cancel' | 'shutdown' | 'lost';
+/** Why running attempts are ended: the execution is closed (its items end so), the node stops, the lane is lost. */
+export type Interruption = 'CANCELLED' | 'EXPIRED' | 'shutdown' | 'lost';
 
 /**
  * Runs an item from its present tier to the end of what one slot does for it: its success, its failure, or the
@@ -93,7 +96,8 @@ function advance(
 function failAttempt(calls: ItemCalls, item: LaneItem, error: ItemError, at: Date): void {
   const { parts, taken, recorder } = calls;
   const failure = { ordinal: item.ordinal, tier: item.tier, attempt: item.attempt, error, at };
-  if (!mayRetry(error, item.charged, taken.retryLimit) || calls.interruption() === 'cancel') {
+  const closes = calls.interruption() === 'CANCELLED' || calls.interruption() === 'EXPIRED';
+  if (closes || !mayRetry(error, item.charged, calls.retryLimit())) {
     return recorder.stage(item, toFailed(item, at, error), { failure });
   }
   item.charged += 1;
@@ -104,7 +108,9 @@ function failAttempt(calls: ItemCalls, item: LaneItem, error: ItemError, at: Dat
 function interrupt(calls: ItemCalls, item: LaneItem, at: Date): void {
   const reason = calls.interruption();
   if (reason === 'lost') return;
-  calls.recorder.stage(item, reason === 'cancel' ? toCancelled(item, at) : toReturned(item));
+  if (reason === 'CANCELLED') calls.recorder.stage(item, toCancelled(item, at));
+  else if (reason === 'EXPIRED') calls.recorder.stage(item, toExpired(item, at));
+  else calls.recorder.stage(item, toReturned(item));
 }
 
 function contextOf(calls: ItemCalls, item: LaneItem, input: ItemInput, previous: unknown): Omit<AgentContext, 'signal'> {

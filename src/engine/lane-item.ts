@@ -67,5 +67,8 @@ export const toRetrying = (item: LaneItem, runAfter: Date, error: ItemError): Mo
 /** It was cancelled while it ran. */
 export const toCancelled = (item: LaneItem, at: Date): Move => ({ ...base(item), to: 'CANCELLED', endedAt: at });
 
+/** The execution's deadline passed while it ran. */
+export const toExpired = (item: LaneItem, at: Date): Move => ({ ...base(item), to: 'EXPIRED', endedAt: at });
+
 /** Its node stops: it goes back to the pool, and the attempt is not charged. */
 export const toReturned = (item: LaneItem): Move => ({ ...base(item), to: 'QUEUED' });

@@ -4,7 +4,7 @@
  * Entry: `run()`, once, with a lane just taken. It claims a read-ahead of items, starts them through
  * `p-limit(share)`, and records what they produce. It stays while the execution may still get work (more chunks,
  * due retries, a resume) and leaves when
- * - `halt()` was called and what ran has ended ("halted": cancel, shutdown),
+ * - `halt()` was called and what ran has ended ("halted": the execution is closed, or the node stops),
  * - an answer of the database says that the execution has ended ("ended"), or
  * - an answer says that the lane has a newer epoch ("lost"): calls are aborted, outcomes dropped.
  *
@@ -26,12 +26,17 @@ export type LaneEnd = 'ended' | 'halted' | 'lost';
 
 /** The death that fails an item. */
 const FATAL_DEATHS = 3;
+const ABORT_TEXTS = {
+  CANCELLED: 'The execution was cancelled.',
+  EXPIRED: "The execution's deadline has passed.",
+  shutdown: 'The service is stopping.',
+} as const;
 /** Due times this near are waited out together, so that scattered backoffs do not each cost a claim. */
 const DUE_GRAIN_MS = 20;
 
 export interface LaneHooks {
-  /** The database answered with this status of the execution. */
-  seen(status: ExecutionStatus): void;
+  /** The execution is no longer one whose items may start, or the lane has run out of items. */
+  changed(): void;
   /** The lane cannot go on for this reason, which no retry here mends. */
   broken(error: unknown): void;
 }
@@ -48,7 +53,10 @@ export class LaneRunner {
   readonly #calls = new Map<number, Call>();
   readonly #limit: LimitFunction;
   readonly #busy = new Set<LaneItem>();
-  #unstarted = 0;
+  /** Claimed and not started, by whether its start must be committed first. */
+  readonly #waiting = new Map<LaneItem, boolean>();
+  #retryLimit: number;
+  #paused = false;
   #halted = false;
   #interruption: Interruption | null = null;
   #end: LaneEnd | null = null;
@@ -69,6 +77,7 @@ export class LaneRunner {
     this.#taken = taken;
     this.#hooks = hooks;
     this.#limit = limit;
+    this.#retryLimit = taken.retryLimit;
     this.#recorder = new Recorder(parts, taken.lane, taken.round, {
       answered: (answer) => this.#answered(answer),
       written: (item, move) => this.#written(item, move),
@@ -82,6 +91,7 @@ export class LaneRunner {
       taken,
       agents,
       recorder: this.#recorder,
+      retryLimit: () => this.#retryLimit,
       interruption: () => this.#interruption,
       opened: (item, call) => void this.#calls.set(item.ordinal, call),
       closed: (item) => this.#closed(item),
@@ -117,11 +127,32 @@ export class LaneRunner {
     this.#wake.set();
   }
 
-  /** Aborts what runs; on a shutdown the items go back to the pool uncharged. */
-  abort(reason: 'cancel' | 'shutdown'): void {
-    this.#interruption ??= reason;
-    const text = reason === 'cancel' ? 'The execution was cancelled.' : 'The service is stopping.';
-    for (const call of this.#calls.values()) call.abort(text);
+  /** Starts nothing while paused; what runs goes on. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#limit.clearQueue();
+  }
+
+  /** Goes on after a pause. */
+  unpause(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    for (const item of this.#waiting.keys()) this.#enqueue(item);
+    this.poke();
+  }
+
+  /** Takes over changed parameters: the next start and the next failure follow them. */
+  tune({ share, retryLimit }: { share: number; retryLimit: number }): void {
+    this.#limit.concurrency = share;
+    this.#retryLimit = retryLimit;
+  }
+
+  /** Aborts what runs: its items end so, or on a shutdown go back to the pool uncharged. */
+  abort(reason: Exclude<Interruption, 'lost'>): void {
+    if (this.#interruption !== null) return;
+    this.#interruption = reason;
+    for (const call of this.#calls.values()) call.abort(ABORT_TEXTS[reason]);
   }
 
   /** Ends every attempt as interrupted, also those whose agent ignores its abort. */
@@ -140,8 +171,8 @@ export class LaneRunner {
   }
 
   #wantsMore(): boolean {
-    if (this.#halted || this.#end !== null || this.#dry || this.#isolating) return false;
-    return this.#unstarted < Math.max(this.#taken.share, FLUSH_MAX / 2);
+    if (this.#halted || this.#paused || this.#end !== null || this.#dry || this.#isolating) return false;
+    return this.#waiting.size < Math.max(this.#limit.concurrency, FLUSH_MAX / 2);
   }
 
   async #claim(): Promise<void> {
@@ -149,8 +180,8 @@ export class LaneRunner {
     const answer = await this.#parts.store.claim(this.#taken.lane, keep, FLUSH_MAX, this.#parts.clock.now());
     if (answer.revision !== null) this.#parts.publish(this.#taken.lane.executionId, answer.revision);
     if (!answer.held) return this.#leave('lost');
-    this.#see(answer.status);
     this.#dry = answer.items.length < FLUSH_MAX;
+    this.#see(answer);
     this.#expectDue(answer.nextDueAt?.getTime() ?? null);
     await this.#admit(answer.items.map(toLaneItem));
   }
@@ -172,11 +203,11 @@ export class LaneRunner {
   /** Items that ran in two deaths run alone, so that the one to blame takes no neighbour with it. */
   async #isolate(repeated: readonly LaneItem[], rest: readonly LaneItem[]): Promise<void> {
     for (const item of repeated) {
-      this.#unstarted += 1;
-      await this.#run(item, true);
+      this.#waiting.set(item, true);
+      await this.#run(item);
     }
     this.#isolating = false;
-    for (const item of rest) this.#enqueue(item, true);
+    for (const item of rest) this.#admitOne(item, true);
     this.#wake.set();
   }
 
@@ -195,7 +226,12 @@ export class LaneRunner {
   async #admit(items: readonly LaneItem[]): Promise<void> {
     for (const item of items) this.#held.set(item.ordinal, item);
     await this.#loadInputs(items);
-    for (const item of items) this.#enqueue(item, false);
+    for (const item of items) this.#admitOne(item, false);
+  }
+
+  #admitOne(item: LaneItem, afterDeath: boolean): void {
+    this.#waiting.set(item, afterDeath);
+    if (!this.#paused) this.#enqueue(item);
   }
 
   async #loadInputs(items: readonly LaneItem[]): Promise<void> {
@@ -205,19 +241,18 @@ export class LaneRunner {
     for (const [ordinal, input] of inputs) this.#inputs.set(ordinal, input);
   }
 
-  #enqueue(item: LaneItem, afterDeath: boolean): void {
-    if (this.#halted) return;
-    this.#unstarted += 1;
-    void this.#limit(() => this.#run(item, afterDeath));
+  #enqueue(item: LaneItem): void {
+    if (!this.#halted) void this.#limit(() => this.#run(item));
   }
 
   /** One slot's work with one item; never throws. */
-  async #run(item: LaneItem, afterDeath: boolean): Promise<void> {
+  async #run(item: LaneItem): Promise<void> {
     await this.#recorder.room();
-    this.#unstarted -= 1;
+    const afterDeath = this.#waiting.get(item);
     const input = this.#inputs.get(item.ordinal);
+    if (this.#halted || this.#paused || afterDeath === undefined || input === undefined) return;
+    this.#waiting.delete(item);
     this.#inputs.delete(item.ordinal);
-    if (this.#halted || input === undefined) return;
     this.#busy.add(item);
     try {
       if (afterDeath) item.deaths += 1;
@@ -239,18 +274,22 @@ export class LaneRunner {
   #answered(answer: SettleAnswer): void {
     if (answer.revision !== null) this.#parts.publish(this.#taken.lane.executionId, answer.revision);
     if (!answer.held) return this.#leave(isFinalExecution(answer.status) ? 'ended' : 'lost');
-    this.#see(answer.status);
+    this.#see(answer);
   }
 
-  #see(status: ExecutionStatus): void {
+  /** Takes in where the execution stands; one that takes no more items is the runner's business. */
+  #see({ status, closing }: { status: ExecutionStatus; closing: boolean }): void {
     if (isFinalExecution(status)) this.#leave('ended');
-    else if (!isClaimable(status)) this.#dry = true;
-    this.#hooks.seen(status);
+    if (closing || !isClaimable(status)) {
+      this.#dry = true;
+      this.#hooks.changed();
+    }
   }
 
   #written(item: LaneItem, move: Omit<ItemMove, 'was'>): void {
     if (move.to === 'QUEUED' || move.to === 'RUNNING') return;
     this.#held.delete(item.ordinal);
+    if (this.#held.size === 0 && this.#dry) this.#hooks.changed();
     if (move.runAfter !== null) this.#expectDue(move.runAfter.getTime());
     this.#wake.set();
   }

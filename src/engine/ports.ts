@@ -7,7 +7,7 @@
 import type { AgentRun, AgentItem } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
 import type { ItemError } from '../domain/item-error.ts';
-import type { CancelMode } from '../domain/model.ts';
+import type { PauseReason } from '../domain/model.ts';
 import type { PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
 
@@ -46,6 +46,8 @@ export interface ClaimAnswer {
   /** false: the lane has a newer epoch; its holder must stop. */
   readonly held: boolean;
   readonly status: ExecutionStatus;
+  /** Whether the execution is being closed: nothing is claimed any more. */
+  readonly closing: boolean;
   readonly items: readonly ClaimedItem[];
   /** When the earliest waiting item of the execution is due; null when none waits. */
   readonly nextDueAt: Date | null;
@@ -98,6 +100,8 @@ export interface Settlement {
 export interface SettleAnswer {
   readonly held: boolean;
   readonly status: ExecutionStatus;
+  /** Whether the execution is being closed. */
+  readonly closing: boolean;
   /** Ordinals whose guard did not hold, e.g. cancelled meanwhile: their outcomes are dropped. */
   readonly refused: readonly number[];
   /** The execution's new revision; null when nothing was applied. */
@@ -110,8 +114,19 @@ export interface CloseChunk {
   readonly cursor: number;
   /** Whether running items are closed too; only after `fenceLanes`. */
   readonly running: boolean;
-  /** Why the execution cannot go on: it ends FAILED with this. null: it is being cancelled. */
-  readonly failure: string | null;
+  readonly closing: Closing;
+}
+
+/**
+ * Why an execution's open items are being closed: it is CANCELLING, its deadline has passed (they become EXPIRED),
+ * or it cannot go on (they become CANCELLED and it FAILED).
+ */
+export type Closing = 'CANCEL' | 'EXPIRE' | 'FAIL';
+
+/** A lane and its part of the execution's concurrency. */
+export interface LaneShare {
+  readonly no: number;
+  readonly share: number;
 }
 
 /** What a chunk of a whole-set move did. */
@@ -128,12 +143,20 @@ export interface SweepAnswer {
 export interface OpenExecution {
   readonly id: string;
   readonly status: ExecutionStatus;
-  readonly cancelMode: CancelMode | null;
+  readonly closing: Closing | null;
+  /** Whether what runs may finish while it is being closed. */
+  readonly drains: boolean;
+  /** When it is to be closed as EXPIRED. */
+  readonly deadlineAt: Date | null;
+  readonly retryLimit: number;
+  readonly priority: number;
+  /** Whether all items of its sample have ended, so that it is to be paused. */
+  readonly sampled: boolean;
   /** Whether items are open that do not run. */
   readonly waiting: boolean;
   /** Whether freezing or a whole-set retry is unfinished. */
   readonly unprepared: boolean;
-  readonly lanes: readonly number[];
+  readonly lanes: readonly LaneShare[];
 }
 
 /** One step of freezing or of a whole-set retry. */
@@ -157,7 +180,11 @@ export interface LaneStore {
   releaseLane(lane: HeldLane, keep: readonly number[]): Promise<void>;
   /** Raises the epoch of every lane and empties its claim, so that whoever held one can no longer write. */
   fenceLanes(executionId: string): Promise<void>;
-  /** Closes a chunk of open items as CANCELLED, and the execution with the last of them. */
+  /** Records why an execution cannot go on; nothing of it is claimed any more. */
+  stopExecution(executionId: string, reason: string): Promise<void>;
+  /** Pauses an execution that is QUEUED or RUNNING; its new revision, or null when it is not. */
+  pauseExecution(executionId: string, reason: PauseReason): Promise<number | null>;
+  /** Closes a chunk of open items, and the execution with the last of them. */
   closeItems(executionId: string, close: CloseChunk): Promise<SweepAnswer>;
   /** The result data of a tier of an item in the newest round that has one. */
   previousResult(executionId: string, ordinal: number, tier: number): Promise<unknown>;

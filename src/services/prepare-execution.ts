@@ -41,11 +41,12 @@ async function freeze(
   const chunk = unfrozen.cursor === null && unfrozen.total > 0 ? null : await nextChunk(deps, unfrozen);
   if (chunk !== null && chunk.elements.length > 0) {
     const revision = await appendItems(deps.db, executionId, { ...chunk, from: unfrozen }, deps.now());
-    return { more: true, revision };
+    // Not applied: another node was faster, or the execution is being closed. Whoever looks next goes on.
+    return { more: revision !== null, revision };
   }
   if (unfrozen.total >= ANALYZE_FROM) await analyzeItems(deps.db);
   const sealed = await sealItems(deps.db, executionId, unfrozen.total, deps.now());
-  return { more: sealed === null, revision: sealed?.revision ?? null };
+  return { more: false, revision: sealed?.revision ?? null };
 }
 
 /** The next elements that match, or an empty chunk when there are none. */

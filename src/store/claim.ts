@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { ClaimAnswer, ClaimedItem, HeldLane } from '../engine/ports.ts';
 import { claimableStatuses, type ExecutionStatus, isClaimable } from '../domain/states.ts';
+import { closing } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
 import { lockExecution } from './lock-execution.ts';
 import { intArray } from './pg-array.ts';
@@ -32,6 +33,7 @@ export async function claim(
 interface StretchRow {
   held: boolean;
   status: ExecutionStatus | null;
+  closing: boolean | null;
   items: [ordinal: number, tier: number, attempt: number, charged: number, deaths: number][] | null;
   whole: boolean;
   revision: number | null;
@@ -53,10 +55,11 @@ async function claimStretch(
 ): Promise<ClaimAnswer | null> {
   const { rows } = await sql<StretchRow>`/* claimStretch */
 with e as materialized (
-  select id, status, pool_cursor, started_at, status = 'QUEUED' or started_at is null as starts,
-    retrying = 0 and status = any(${claimableStatuses()}::text[])
-      and pool_cursor + ${want}::int <= coalesce(retry_cursor, total) as claimable
-  from batch_execution where id = ${lane.executionId} and ended_at is null for no key update
+  select x.id, x.status, x.pool_cursor, x.status = 'QUEUED' or x.started_at is null as starts,
+    ${closing(now)} is not null as closing,
+    x.retrying = 0 and x.status = any(${claimableStatuses()}::text[]) and ${closing(now)} is null
+      and x.pool_cursor + ${want}::int <= least(x.retry_cursor, x.total, x.sample_size) as claimable
+  from batch_execution x where x.id = ${lane.executionId} and x.ended_at is null for no key update
 ), l as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
@@ -79,12 +82,13 @@ with e as materialized (
   returning x.status, x.revision
 )
 select exists (select 1 from l) as held, coalesce((select status from x), (select status from e)) as status,
-  (select yes from whole) as whole, (select x.revision from x, e where e.starts) as revision,
+  (select closing from e) as closing, (select yes from whole) as whole, (select x.revision from x, e where e.starts) as revision,
   (select json_agg(json_build_array(ordinal, tier, attempt, charged, deaths) order by ordinal) from pick) as items`.execute(db);
   const row = rows[0];
   const status = row?.status ?? 'CANCELLED';
-  if (row === undefined || !row.held || !isClaimable(status)) {
-    return { held: row?.held ?? false, status, items: [], nextDueAt: null, revision: null };
+  const isClosing = row?.closing ?? true;
+  if (row === undefined || !row.held || isClosing || !isClaimable(status)) {
+    return { held: row?.held ?? false, status, closing: isClosing, items: [], nextDueAt: null, revision: null };
   }
   if (!row.whole) return null;
   const items = (row.items ?? []).map(
@@ -93,7 +97,7 @@ select exists (select 1 from l) as held, coalesce((select status from x), (selec
       ...{ status: 'QUEUED', startedAt: null },
     }),
   );
-  return { held: true, status, items, nextDueAt: null, revision: row.revision };
+  return { held: true, status, closing: false, items, nextDueAt: null, revision: row.revision };
 }
 
 /** Claims due items, then what the pool has from its cursor on, with gaps or without. */
@@ -105,10 +109,12 @@ async function claimScattered(
   now: Date,
 ): Promise<ClaimAnswer> {
   return await db.transaction().execute(async (tx) => {
-    const execution = await lockExecution(tx, lane.executionId);
+    const execution = await lockExecution(tx, lane.executionId, now);
     const held = execution !== undefined && execution.endedAt === null && (await lockLane(tx, lane));
     const status = execution?.status ?? 'CANCELLED';
-    if (!held || !isClaimable(status)) return { held, status, items: [], nextDueAt: null, revision: null };
+    if (!held || execution.closing !== null || !isClaimable(status)) {
+      return { held, status, closing: execution?.closing !== null, items: [], nextDueAt: null, revision: null };
+    }
     const due = execution.retrying > 0 ? await dueItems(tx, lane, keep, want, now) : [];
     const pool = await pooledItems(tx, lane.executionId, execution, want - due.length);
     const items = [...due, ...pool.items];
@@ -134,7 +140,7 @@ async function claimScattered(
         .execute();
     }
     const answered = starts && status === 'QUEUED' ? ('RUNNING' as const) : status;
-    return { held, status: answered, items, nextDueAt, revision: starts ? execution.revision + 1 : null };
+    return { held, status: answered, closing: false, items, nextDueAt, revision: starts ? execution.revision + 1 : null };
   });
 }
 
@@ -174,16 +180,17 @@ async function dueItems(tx: Tx, lane: HeldLane, keep: readonly number[], want: n
  *
  * Looks at bounded spans of ordinals: an open-ended `order by … limit` was planned as a sort of the whole
  * execution on tables without statistics. The first span is what a fresh execution needs; in a round of few
- * retried items they grow. The cursor never passes what a retry under way has yet to move.
+ * retried items they grow. The cursor never passes what a retry under way has yet to move,
+ * nor the end of a sample.
  */
 async function pooledItems(
   tx: Tx,
   executionId: string,
-  pool: { queued: number; poolCursor: number; retryCursor: number | null; total: number },
+  pool: { queued: number; poolCursor: number; retryCursor: number | null; sampleSize: number | null; total: number },
   want: number,
 ): Promise<{ items: ClaimedItem[]; cursor: number }> {
   const items: ClaimedItem[] = [];
-  const end = pool.retryCursor ?? pool.total;
+  const end = Math.min(pool.retryCursor ?? pool.total, pool.sampleSize ?? pool.total);
   let cursor = pool.poolCursor;
   for (let span = want; pool.queued > 0 && items.length < want && cursor < end; span = Math.min(span * 4, MAX_SPAN)) {
     const rows = await tx

@@ -1,33 +1,34 @@
-/** Closing open items chunk by chunk: the sweep of a cancel, and of an execution that cannot go on. */
+/** Closing open items chunk by chunk: the sweep of a cancel, of a deadline, and of an execution that cannot go on. */
 import { sql } from 'kysely';
 import type { CloseChunk, SweepAnswer } from '../engine/ports.ts';
 import { LIMITS } from '../domain/limits.ts';
-import { type ExecutionStatus, executionMoveFrom, itemMoveFrom } from '../domain/states.ts';
-import { COUNT_CHANGES, countMove } from './count-moves.ts';
+import { type ExecutionStatus, type ItemStatus, itemMoveFrom } from '../domain/states.ts';
+import { closing, COUNT_CHANGES, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
 
 /** Ordinals that one chunk looks at; bounds a chunk in which few items are open. */
 const SPAN = LIMITS.sweepChunk * 10;
 
 /**
- * Closes up to `LIMITS.sweepChunk` open items as CANCELLED, in a transaction of its own.
+ * Closes up to `LIMITS.sweepChunk` open items, in a transaction of its own.
  *
  * The chunk that finds nothing open any more also ends the execution. Applies only while the execution is being
- * cancelled (`failure: null`) or may still fail; else the answer says where it stands and nothing is written.
+ * closed for this reason; else the answer says where it stands and nothing is written.
  */
 export async function closeItems(db: Db, executionId: string, close: CloseChunk, now: Date): Promise<SweepAnswer> {
-  const allowed: ExecutionStatus[] = close.failure === null ? ['CANCELLING'] : executionMoveFrom('fail');
-  const statuses = itemMoveFrom('cancel').filter((status) => close.running || status !== 'RUNNING');
+  const verb = close.closing === 'EXPIRE' ? 'expire' : 'cancel';
+  const to: ItemStatus = close.closing === 'EXPIRE' ? 'EXPIRED' : 'CANCELLED';
+  const statuses = itemMoveFrom(verb).filter((status) => close.running || status !== 'RUNNING');
   return await db.transaction().execute(async (tx) => {
     const execution = await tx
-      .selectFrom('batchExecution')
-      .select(['status', 'revision', 'total', 'running'])
+      .selectFrom('batchExecution as x')
+      .select(['status', 'revision', 'total', 'running', closing(now).as('closing')])
       .where('id', '=', executionId)
       .forNoKeyUpdate()
       .executeTakeFirst();
     if (execution === undefined) return { cursor: null, status: 'CANCELLED', running: 0, revision: null };
     const { status, running, total } = execution;
-    if (!allowed.includes(status)) return { cursor: null, status, running, revision: null };
+    if (execution.closing !== close.closing) return { cursor: null, status, running, revision: null };
     // Raw: an UPDATE that feeds counts and the change log in one round trip.
     const { rows } = await sql<{ picked: number; last: number | null; status: ExecutionStatus | null; revision: number | null; running: number | null }>`/* closeItems */
 with pick as materialized (
@@ -37,12 +38,12 @@ with pick as materialized (
   order by ordinal limit ${LIMITS.sweepChunk}
 ), moved as (
   update batch_item i
-  set status = 'CANCELLED', ended_at = ${now}, run_after = null, revision = ${execution.revision + 1}
+  set status = ${to}, ended_at = ${now}, run_after = null, revision = ${execution.revision + 1}
   from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal
   returning i.ordinal, pick.was, i.status, false as flawed
 ), d as (select ${COUNT_CHANGES} from moved
 ), x as (
-  update batch_execution x set ${countMove({ now, failure: close.failure })}
+  update batch_execution x set ${countMove({ now })}
   from d where x.id = ${executionId}
     and (d.n > 0 or x.queued + x.running + x.retrying = 0)
   returning x.status, x.revision, x.running

@@ -6,32 +6,39 @@
  * SET list here adds it, takes the next revision, and ends the execution when its last open item is closed.
  */
 import { type RawBuilder, sql } from 'kysely';
+import type { Closing } from '../engine/ports.ts';
 
 export interface CountMove {
   readonly now: Date;
   /** Whether this statement seals the set of items. */
   readonly seals?: boolean;
-  /** Why the execution cannot go on; it then ends FAILED once nothing is open. */
-  readonly failure?: string | null;
 }
 
 const after = (count: string) => sql.raw(`(x.${count} + d.${count})`);
 const OPEN_AFTER = sql`(${after('queued')} + ${after('running')} + ${after('retrying')})`;
 
+/** Whether more failed than is tolerated; the share only counts once the total is final. */
+const TOO_MANY_FAILED = sql`(d.failed > 0 and (${after('failed')} > x.tolerated_failures
+      or x.sealed_at is not null and ${after('failed')} * 100.0 > x.tolerated_failure_percent * ${after('total')}))`;
+const STOP_REASON = sql`coalesce(x.stop_reason, case when ${TOO_MANY_FAILED}
+      then ${after('failed')} || ' of ' || ${after('total')} || ' items failed, more than is tolerated.' end)`;
+
 /** The SET list; see the head of this file. */
-export function countMove(move: CountMove): RawBuilder<unknown> {
-  const sealed = move.seals ? sql`true` : sql`x.sealed_at is not null and x.retry_cursor is null`;
-  const ends = sql`(${OPEN_AFTER} = 0 and (x.status = 'CANCELLING' or ${move.failure == null ? sealed : sql`true`}))`;
-  const failure = move.failure ?? null;
+export function countMove({ now, seals = false }: CountMove): RawBuilder<unknown> {
+  const overdue = sql`coalesce(x.deadline_at <= ${now}, false)`;
+  const sealed = seals ? sql`true` : sql`(x.sealed_at is not null and x.retry_cursor is null)`;
+  const ends = sql`(${OPEN_AFTER} = 0
+      and (${sealed} or x.status = 'CANCELLING' or ${STOP_REASON} is not null or ${overdue}))`;
   const end = sql`case
       when x.status = 'CANCELLING' then 'CANCELLED'
-      when ${failure}::text is not null then 'FAILED'
+      when ${STOP_REASON} is not null then 'FAILED'
+      when ${overdue} and (${after('expired')} > 0 or not ${sealed}) then 'EXPIRED'
       when ${after('total')} = 0 then 'COMPLETED'
       when ${after('succeeded')} = 0 then 'FAILED'
       when ${after('failed')} + ${after('cancelled')} + ${after('expired')} + ${after('flawed')} > 0
         then 'COMPLETED_WITH_ERRORS'
       else 'COMPLETED' end`;
-  const goesOn = move.seals
+  const goesOn = seals
     ? sql`case when x.status <> 'PREPARING' then x.status when x.started_at is null then 'QUEUED' else 'RUNNING' end`
     : sql`x.status`;
   return sql`
@@ -39,17 +46,26 @@ export function countMove(move: CountMove): RawBuilder<unknown> {
     retrying = ${after('retrying')}, succeeded = ${after('succeeded')}, failed = ${after('failed')},
     cancelled = ${after('cancelled')}, expired = ${after('expired')}, flawed = ${after('flawed')},
     revision = x.revision + 1,
-    last_activity_at = ${move.now},
+    last_activity_at = ${now},
     status = case when ${ends} then ${end} else ${goesOn} end,
-    ended_at = case when ${ends} then ${move.now}::timestamptz end,
-    sealed_at = coalesce(x.sealed_at, case when ${ends} ${move.seals ? sql`or true` : sql``} then ${move.now}::timestamptz end),
+    ended_at = case when ${ends} then ${now}::timestamptz end,
+    sealed_at = coalesce(x.sealed_at, case when ${ends} ${seals ? sql`or true` : sql``} then ${now}::timestamptz end),
     retry_cursor = case when ${ends} then null else x.retry_cursor end,
+    pause_reason = case when ${ends} then null else x.pause_reason end,
+    stop_reason = case when ${ends} then null else ${STOP_REASON} end,
     error = case
       when not ${ends} or x.status = 'CANCELLING' then x.error
-      when ${failure}::text is not null then ${failure}::text
-      when ${after('succeeded')} = 0 and ${after('total')} > 0
+      when ${STOP_REASON} is not null then ${STOP_REASON}
+      when ${after('succeeded')} = 0 and ${after('total')} > 0 and not ${overdue}
         then 'None of the ' || ${after('total')} || ' items succeeded.' end`;
 }
+
+/** Why execution `x` is being closed, as a Closing; null while it is not. */
+export const closing = (now: Date): RawBuilder<Closing | null> => sql`case
+    when x.status = 'CANCELLING' then 'CANCEL'
+    when x.ended_at is not null or x.status = 'DRAFT' then null
+    when x.stop_reason is not null then 'FAIL'
+    when x.deadline_at <= ${now} then 'EXPIRE' end`;
 
 /** A relation `d` of no change at all. */
 export const NO_CHANGE = sql`(select 0 as total, 0 as queued, 0 as running, 0 as retrying, 0 as succeeded, 0 as failed,

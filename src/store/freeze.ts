@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { DataElement } from '../domain/model.ts';
 import type { InputFilters } from '../domain/spec.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
-import { countMove, NO_CHANGE } from './count-moves.ts';
+import { closing, countMove, NO_CHANGE } from './count-moves.ts';
 import type { Db } from './database.ts';
 
 /** What is left to freeze of an execution. */
@@ -50,9 +50,9 @@ export async function appendItems(db: Db, executionId: string, chunk: FreezeChun
   const { elements, from } = chunk;
   const { rows } = await sql<{ revision: number }>`/* appendItems */
 with e as materialized (
-  select id, revision from batch_execution
-  where id = ${executionId} and status = 'PREPARING' and sealed_at is null
-    and total = ${from.total} and freeze_cursor is not distinct from ${from.cursor}
+  select x.id, x.revision from batch_execution x
+  where x.id = ${executionId} and x.status = 'PREPARING' and x.sealed_at is null and ${closing(now)} is null
+    and x.total = ${from.total} and x.freeze_cursor is not distinct from ${from.cursor}
   for no key update
 ), input as (
   select (${from.total}::int + n - 1)::int as ordinal, element_id, filename, media_type, metadata,
@@ -96,6 +96,7 @@ export async function sealItems(
   const { rows } = await sql<{ revision: number; status: ExecutionStatus }>`/* sealItems */
 update batch_execution x set ${countMove({ now, seals: true })} from ${NO_CHANGE}
 where x.id = ${executionId} and x.status = 'PREPARING' and x.sealed_at is null and x.total = ${total}
+  and ${closing(now)} is null
 returning x.revision, x.status`.execute(db);
   return rows[0] ?? null;
 }

@@ -1,6 +1,7 @@
-import type { LaneStore, OpenExecution } from '../engine/ports.ts';
+import type { LaneShare, LaneStore, OpenExecution } from '../engine/ports.ts';
 import { claim } from './claim.ts';
 import { closeItems } from './close-items.ts';
+import { pauseExecution, stopExecution } from './control-execution.ts';
 import type { Db } from './database.ts';
 import { fenceLanes, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
 import { settle } from './settle.ts';
@@ -8,13 +9,15 @@ import { settle } from './settle.ts';
 /** The engine's store on a database, for the node with this id. */
 export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () => Date): LaneStore {
   return {
-    openExecutions: async () => groupByExecution(await openExecutions(db)),
-    openExecution: async (id) => groupByExecution(await openExecutions(db, id))[0] ?? null,
+    openExecutions: async () => groupByExecution(await openExecutions(db, now())),
+    openExecution: async (id) => groupByExecution(await openExecutions(db, now(), id))[0] ?? null,
     takeLane: (executionId, no) => takeLane(db, executionId, no, node, isAlive, now()),
     claim: (lane, keep, want, at) => claim(db, lane, keep, want, at),
     settle: (lane, settlement) => settle(db, lane, settlement, now()),
     releaseLane: (lane, keep) => releaseLane(db, lane, keep),
     fenceLanes: (executionId) => fenceLanes(db, executionId),
+    stopExecution: (executionId, reason) => stopExecution(db, executionId, reason),
+    pauseExecution: (executionId, reason) => pauseExecution(db, executionId, reason, now()),
     closeItems: (executionId, close) => closeItems(db, executionId, close, now()),
     previousResult: (executionId, ordinal, tier) => previousResult(db, executionId, ordinal, tier),
     refusedData,
@@ -24,18 +27,15 @@ export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () 
 type OpenRow = Awaited<ReturnType<typeof openExecutions>>[number];
 
 function groupByExecution(rows: readonly OpenRow[]): OpenExecution[] {
-  const executions = new Map<string, OpenExecution & { lanes: number[] }>();
-  for (const { id, status, cancelMode, waiting, unprepared, no } of rows) {
-    const seen = executions.get(id);
-    if (seen !== undefined) seen.lanes.push(no);
+  const executions = new Map<string, OpenExecution & { lanes: LaneShare[] }>();
+  for (const { no, share, waiting, unprepared, drains, sampled, ...row } of rows) {
+    const seen = executions.get(row.id);
+    if (seen !== undefined) seen.lanes.push({ no, share });
     else {
-      executions.set(id, {
-        id,
-        status,
-        cancelMode,
-        waiting: Boolean(waiting),
-        unprepared: Boolean(unprepared),
-        lanes: [no],
+      executions.set(row.id, {
+        ...row,
+        ...{ waiting: Boolean(waiting), unprepared: Boolean(unprepared), drains: Boolean(drains), sampled: Boolean(sampled) },
+        lanes: [{ no, share }],
       });
     }
   }

@@ -1,7 +1,9 @@
 /** Taking lanes and giving them back, and what there is to take. */
 import type { ClaimedItem, HeldLane, TakenLane } from '../engine/ports.ts';
-import { claimableStatuses, openItemStatuses } from '../domain/states.ts';
+import { claimableStatuses, executionMoveFrom, openItemStatuses } from '../domain/states.ts';
+import { sql } from 'kysely';
 import { CLAIMED } from './claim.ts';
+import { closing } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
 import { lockExecution } from './lock-execution.ts';
 
@@ -33,7 +35,7 @@ export async function takeLane(
   // Asked outside the transaction: on one connection the answer could not come while it is open.
   if (seen === undefined || (owner !== null && owner !== node && (await isAlive(owner)))) return null;
   return await db.transaction().execute(async (tx) => {
-    const execution = await lockExecution(tx, executionId);
+    const execution = await lockExecution(tx, executionId, now);
     if (execution === undefined || execution.endedAt !== null) return null;
     const lane = await tx
       .selectFrom('executionLane')
@@ -102,14 +104,24 @@ async function claimedItems(
 }
 
 /** The ids of executions that are neither final nor drafts, oldest first, with what the engine needs to begin. */
-export async function openExecutions(db: Db, id?: string) {
+export async function openExecutions(db: Db, now: Date, id?: string) {
   return await db
     .selectFrom('batchExecution as x')
     .innerJoin('executionLane as l', 'l.executionId', 'x.id')
     .select((eb) => [
       'x.id',
       'x.status',
-      'x.cancelMode',
+      'x.deadlineAt',
+      'x.retryLimit',
+      'x.priority',
+      'l.share',
+      closing(now).as('closing'),
+      eb('x.cancelMode', '=', 'DRAIN').as('drains'),
+      eb.and([
+        eb('x.status', 'in', executionMoveFrom('pause')),
+        eb('x.sampleSize', 'is not', null),
+        eb(sql<number>`x.total - x.queued - x.running - x.retrying`, '>=', sql<number>`least(x.sample_size, x.total)`),
+      ]).as('sampled'),
       eb(eb('x.queued', '+', eb.ref('x.retrying')), '>', 0).as('waiting'),
       eb
         .or([

@@ -18,6 +18,7 @@ export async function requestCancel(
     .updateTable('batchExecution')
     .set((eb) => ({
       status: 'CANCELLING' as const,
+      pauseReason: null,
       cancelMode: request.mode,
       cancelReason: request.reason,
       cancelRequestedAt: request.now,

@@ -4,7 +4,7 @@ import { LIMITS } from '../domain/limits.ts';
 import { type RetrySelection, RETRYABLE_STATUSES, type SkipReason } from '../domain/retry-selection.ts';
 import type { PinnedSpec } from '../domain/spec.ts';
 import { executionMoveFrom } from '../domain/states.ts';
-import { COUNT_CHANGES, countMove } from './count-moves.ts';
+import { closing, COUNT_CHANGES, countMove } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
 
 /** Ordinals that one statement of counting or moving looks at, so that none takes long on a large execution. */
@@ -44,6 +44,8 @@ export interface NewRound {
   readonly expectedRound: number;
   readonly selection: RetrySelection;
   readonly spec: PinnedSpec;
+  /** The round's deadline; absent: the one there is. */
+  readonly deadlineAt?: Date;
   readonly now: Date;
 }
 
@@ -71,6 +73,10 @@ export async function openRound(
         cancelRequestedAt: null,
         cancelMode: null,
         cancelReason: null,
+        pauseReason: null,
+        stopReason: null,
+        sampleSize: null,
+        ...(round.deadlineAt === undefined ? {} : { deadlineAt: round.deadlineAt }),
         poolCursor: 0,
         retryCursor: 0,
         roundOpenedAt: now,
@@ -120,6 +126,7 @@ export async function moveRetryChunk(
       .where('x.id', '=', executionId)
       .where('x.retryCursor', 'is not', null)
       .where('x.status', 'in', ['QUEUED', 'RUNNING', 'PAUSED'])
+      .where(closing(now), 'is', null)
       .forNoKeyUpdate('x')
       .executeTakeFirst();
     // A row's selection is what `openRound` wrote.

@@ -3,12 +3,13 @@ import { sql } from 'kysely';
 import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
 import type { Db } from './database.ts';
-import { COUNT_CHANGES, countMove } from './count-moves.ts';
+import { closing, COUNT_CHANGES, countMove } from './count-moves.ts';
 import { intArray, wordArray } from './pg-array.ts';
 
 interface SettleRow {
   held: boolean;
   status: ExecutionStatus | null;
+  closing: boolean | null;
   revision: number | null;
   refused: number[];
 }
@@ -32,6 +33,7 @@ export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now
   return {
     held: row?.held ?? false,
     status: row?.status ?? 'CANCELLED',
+    closing: row?.closing ?? true,
     revision: row?.revision ?? null,
     refused: row?.refused ?? [],
   };
@@ -42,8 +44,8 @@ export function settleStatement(lane: HeldLane, settlement: Settlement, now: Dat
   const { moves, results, failures, round } = settlement;
   return sql<SettleRow>`/* settle */
 with e as materialized (
-  select id, status, revision from batch_execution
-  where id = ${lane.executionId} and ended_at is null for no key update
+  select x.id, x.status, x.revision, ${closing(now)} is not null as closing from batch_execution x
+  where x.id = ${lane.executionId} and x.ended_at is null for no key update
 ), l as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
@@ -72,7 +74,7 @@ with e as materialized (
 ), x as (
   update batch_execution x set ${countMove({ now })}
   from d, e where x.id = e.id and d.n > 0
-  returning x.status, x.revision
+  returning x.status, x.revision, ${closing(now)} is not null as closing
 ), appended_results as (
   insert into item_result (execution_id, ordinal, tier, round, attempt, data, field_errors, artifacts, content_hash, at)
   select ${lane.executionId}, r.ordinal, r.tier, ${round}::int, r.attempt, r.data, r.field_errors::json,
@@ -102,6 +104,7 @@ with e as materialized (
 )
 select exists (select 1 from l) as held,
   coalesce((select status from x), (select status from e)) as status,
+  coalesce((select closing from x), (select closing from e)) as closing,
   (select revision from x) as revision,
   array(select u.ordinal from u except select moved.ordinal from moved) as refused`;
 }

@@ -11,6 +11,7 @@ import type {
   DocumentName,
   FieldError,
   KeyRole,
+  PauseReason,
   StoredDocument,
 } from '../domain/model.ts';
 import type { ErrorCategory } from '../domain/item-error.ts';
@@ -170,6 +171,13 @@ export interface BatchExecutionTable {
   /** The next ordinal that a whole-set retry looks at; null when none is under way. */
   retryCursor: number | null;
   deadlineAt: Date | null;
+  priority: Generated<number>;
+  toleratedFailures: number | null;
+  toleratedFailurePercent: number | null;
+  sampleSize: number | null;
+  pauseReason: PauseReason | null;
+  /** Why it cannot go on; its open items are being closed. */
+  stopReason: string | null;
   roundOpenedAt: ColumnType<Date, Date | undefined, Date>;
   roundClosedBase: Generated<number>;
   lastActivityAt: ColumnType<Date, Date | undefined, Date>;

@@ -18,7 +18,11 @@ import { makeExecution, makeProject } from '../support/rows.ts';
 const CHECK_VIOLATION = '23514';
 
 /** What the CHECKs ask of an execution in a status, beside the status. */
-const executionIn = (status: ExecutionStatus) => ({ status, endedAt: isFinalExecution(status) ? new Date() : null });
+const executionIn = (status: ExecutionStatus) => ({
+  status,
+  endedAt: isFinalExecution(status) ? new Date() : null,
+  pauseReason: status === 'PAUSED' ? ('USER' as const) : null,
+});
 
 /** What the CHECKs ask of an item in a status, beside the status. */
 const itemIn = (status: ItemStatus) => ({

@@ -6,7 +6,7 @@ import { itemError } from '../../src/domain/item-error.ts';
 
 const AT = new Date(0);
 const LANE = { executionId: 'exec', no: 0, epoch: 1 };
-const HELD: SettleAnswer = { held: true, status: 'RUNNING', refused: [], revision: 2 };
+const HELD: SettleAnswer = { held: true, status: 'RUNNING', closing: false, refused: [], revision: 2 };
 
 const item = (ordinal: number): LaneItem => ({
   ...{ ordinal, recorded: 'QUEUED', tier: 0, attempt: 1 },

@@ -1,0 +1,75 @@
+/** Steering an execution that is open. */
+import type { PauseReason } from '../domain/model.ts';
+import { executionMoveFrom } from '../domain/states.ts';
+import type { Db } from './database.ts';
+import { named } from './statement-name.ts';
+
+/** Pauses an execution: nothing starts any more; its new revision, or null when its status does not allow it. */
+export async function pauseExecution(db: Db, executionId: string, reason: PauseReason, now: Date): Promise<number | null> {
+  const row = await named(db, 'pauseExecution')
+    .updateTable('batchExecution')
+    .set((eb) => ({ status: 'PAUSED' as const, pauseReason: reason, lastActivityAt: now, revision: eb('revision', '+', 1) }))
+    .where('id', '=', executionId)
+    .where('status', 'in', executionMoveFrom('pause'))
+    .returning('revision')
+    .executeTakeFirst();
+  return row?.revision ?? null;
+}
+
+/** Lets a paused execution go on, past its sample too; its new revision, or null when it is not paused. */
+export async function resumeExecution(db: Db, executionId: string, now: Date): Promise<number | null> {
+  const row = await named(db, 'resumeExecution')
+    .updateTable('batchExecution')
+    .set((eb) => ({
+      status: eb.case().when('startedAt', 'is', null).then('QUEUED' as const).else('RUNNING' as const).end(),
+      pauseReason: null,
+      sampleSize: null,
+      lastActivityAt: now,
+      revision: eb('revision', '+', 1),
+    }))
+    .where('id', '=', executionId)
+    .where('status', 'in', executionMoveFrom('resume'))
+    .returning('revision')
+    .executeTakeFirst();
+  return row?.revision ?? null;
+}
+
+/** What may be changed of an open execution; what is absent stays. */
+export interface ExecutionChange {
+  readonly concurrency?: number;
+  readonly retryLimit?: number;
+  readonly priority?: number;
+  /** null takes the deadline away. */
+  readonly deadlineAt?: Date | null;
+}
+
+/** Changes an open execution and its lane's share; its new revision, or null when it has ended. */
+export async function changeExecution(db: Db, executionId: string, change: ExecutionChange): Promise<number | null> {
+  return await db.transaction().execute(async (tx) => {
+    const row = await named(tx, 'changeExecution')
+      .updateTable('batchExecution')
+      .set((eb) => ({ ...change, revision: eb('revision', '+', 1) }))
+      .where('id', '=', executionId)
+      .where('endedAt', 'is', null)
+      .returning('revision')
+      .executeTakeFirst();
+    if (row !== undefined && change.concurrency !== undefined) {
+      await named(tx, 'changeShare')
+        .updateTable('executionLane')
+        .set({ share: change.concurrency })
+        .where('executionId', '=', executionId)
+        .execute();
+    }
+    return row?.revision ?? null;
+  });
+}
+
+/** Records why an execution cannot go on; what is open of it is then closed by whoever holds it. */
+export async function stopExecution(db: Db, executionId: string, reason: string): Promise<void> {
+  await named(db, 'stopExecution')
+    .updateTable('batchExecution')
+    .set((eb) => ({ stopReason: eb.fn.coalesce('stopReason', eb.val(reason)) }))
+    .where('id', '=', executionId)
+    .where('status', 'in', executionMoveFrom('fail'))
+    .execute();
+}
