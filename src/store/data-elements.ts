@@ -36,8 +36,8 @@ const COLUMNS = [
   'position',
 ] as const;
 
-// A statement is bounded by its rows (65,535 parameters) and by its bytes: PGlite parses it in our thread.
-const CHUNK_ROWS = 500;
+// PGlite parses a statement in our thread, so it is bounded by its rows and by its bytes.
+const CHUNK_ROWS = 2_000;
 const CHUNK_BYTES = 1_000_000;
 
 /** Elements after a position in the datasource's order; with `ids` only these. */
@@ -113,27 +113,29 @@ export async function upsertElements(
 ): Promise<ReadonlySet<string>> {
   const added = new Set<string>();
   for (const chunk of chunksOf(elements)) {
-    const rows = await named(tx, 'upsertElements')
-      .insertInto('dataElement')
-      .values(chunk.map((element) => ({ ...element, datasourceId, createdAt: now, updatedAt: now })))
-      .onConflict((conflict) =>
-        conflict.columns(['datasourceId', 'id']).doUpdateSet(({ ref }) => ({
-          filename: ref('excluded.filename'),
-          mediaType: ref('excluded.mediaType'),
-          metadata: ref('excluded.metadata'),
-          documents: ref('excluded.documents'),
-          documentNames: ref('excluded.documentNames'),
-          sizeBytes: ref('excluded.sizeBytes'),
-          contentHash: ref('excluded.contentHash'),
-          updatedAt: ref('excluded.updatedAt'),
-        })),
-      )
-      // A row that was inserted has never been locked or updated.
-      .returning(['id', sql<boolean>`xmax = 0`.as('isNew')])
-      .execute();
-    for (const row of rows) if (row.isNew) added.add(row.id);
+    const { rows } = await upsertChunk(datasourceId, chunk, now).execute(tx);
+    for (const { id, isNew } of rows) if (isNew) added.add(id);
   }
   return added;
+}
+
+/** Raw: a column comes as one array, in half the time of a VALUES list; a row never locked or updated was inserted. */
+function upsertChunk(datasourceId: string, chunk: readonly NewElement[], now: Date) {
+  const column = (name: keyof NewElement) => chunk.map((element) => element[name]);
+  return sql<{ id: string; isNew: boolean }>`/* upsertElements */
+insert into data_element (datasource_id, id, filename, media_type, metadata, documents, document_names, size_bytes,
+  content_hash, created_at, updated_at)
+select ${datasourceId}, id, filename, media_type, metadata::json, documents::json, document_names::json, size_bytes,
+  content_hash, ${now}, ${now}
+from unnest(${column('id')}::text[], ${column('filename')}::text[], ${column('mediaType')}::text[],
+  ${column('metadata')}::text[], ${column('documents')}::text[], ${column('documentNames')}::text[],
+  ${column('sizeBytes')}::int[], ${column('contentHash')}::text[]) with ordinality
+  as u(id, filename, media_type, metadata, documents, document_names, size_bytes, content_hash, place)
+order by place
+on conflict (datasource_id, id) do update set filename = excluded.filename, media_type = excluded.media_type,
+  metadata = excluded.metadata, documents = excluded.documents, document_names = excluded.document_names,
+  size_bytes = excluded.size_bytes, content_hash = excluded.content_hash, updated_at = excluded.updated_at
+returning id, xmax = 0 as is_new`;
 }
 
 /** Deletes elements; the ids of those that were there. */
