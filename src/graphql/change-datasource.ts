@@ -178,7 +178,7 @@ builder.mutationField('deleteDatasource', (t) =>
     type: DeleteDatasourceSuccess,
     description:
       'Deletes a datasource with its elements; files of a folder stay. Refused (InvalidStateError, status IN_USE or REFERENCED) while an execution refers to it, also an ended one: a retry reads the elements again.',
-    errors: { types: [NotFoundError, InvalidStateError] },
+    errors: { types: [ValidationError, NotFoundError, InvalidStateError] },
     args: { input: t.arg({ type: DeleteDatasourceInput, required: true, description: 'Which one.' }) },
     resolve: async (_root, { input }, ctx) => ({
       deletedId: await deleteDatasource(ctx.deps, actorOf(ctx), input.datasourceId),
