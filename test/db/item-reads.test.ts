@@ -91,6 +91,19 @@ describeDatabases('items of an execution', (open) => {
     expect(await ordinals(executionId, { updatedAfterRevision: 2 })).toEqual([2, 4, 5]);
     expect(await ordinals(executionId, { updatedAfterRevision: 4 })).toEqual([]);
     expect(await ordinals(executionId, { updatedAfterRevision: 1, status: ['RUNNING'] })).toEqual([]);
+    for (const filename of [undefined, '.txt']) {
+      const filter = { updatedAfterRevision: 1, filename };
+      const from = async (backward: boolean, after: number | null) => {
+        const page = { limit: 2, backward, after: after === null ? null : [after] };
+        return (await listItems(db, projectId, executionId, filter, page)).map((item) => item.ordinal);
+      };
+      expect([await from(false, null), await from(false, 1), await from(false, 4)]).toEqual([
+        [0, 1, 2],
+        [2, 4, 5],
+        [5],
+      ]);
+      expect([await from(true, null), await from(true, 4), await from(true, 1)]).toEqual([[5, 4, 2], [2, 1, 0], [0]]);
+    }
     const second = { limit: 2, backward: false, after: [2] };
     expect(await listItems(db, projectId, executionId, { updatedAfterRevision: 1 }, second)).toMatchObject([
       { ordinal: 4 },
