@@ -78,7 +78,7 @@ console.log(
 );
 const table = new Table({
   head: ['Database', 'Items', 'Rounds', 'Items/s (median)', 'Each', 'Memory after', 'Highest'],
-  style: { head: [] },
+  style: { head: [], border: [] },
 });
 for (const [name, run] of [
   ['embedded', onEmbedded],

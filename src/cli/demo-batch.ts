@@ -90,36 +90,60 @@ const ReportData = z.object({
 const Item = z.object({
   filename: z.string(),
   data: ReportData.nullable(),
-  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  fieldErrors: z.array(UserError),
+  error: UserError.nullable(),
 });
 
-/** Every document's result, most words first, and the failed ones by error code, most frequent first. */
-export async function readResults(
-  api: ApiClient,
-  id: string,
-): Promise<{ documents: readonly DocumentResult[]; errors: readonly ErrorGroup[] }> {
-  const documents: DocumentResult[] = [];
-  const errors = new Map<string, { count: number; message: string; examples: string[] }>();
-  for await (const { filename, data, error } of readItems(api, id)) {
-    if (data !== null) documents.push(documentResult(filename, data));
-    if (error === null) continue;
-    const group = errors.get(error.code) ?? { count: 0, message: error.message, examples: [] };
-    group.count += 1;
-    if (group.examples.length < EXAMPLES) group.examples.push(filename);
-    errors.set(error.code, group);
-  }
-  return {
-    documents: documents.sort((a, b) => b.words - a.words),
-    errors: [...errors].map(([code, group]) => ({ code, ...group })).sort((a, b) => b.count - a.count),
-  };
+/** What an execution over documents came to. */
+export interface Results {
+  /** Most words first. */
+  readonly documents: readonly DocumentResult[];
+  /** What the agent found wrong in documents that it could report on, most frequent first. */
+  readonly flaws: readonly ErrorGroup[];
+  /** Why it could not report on the others, most frequent first. */
+  readonly errors: readonly ErrorGroup[];
 }
+
+/** Reads every item of an execution. */
+export async function readResults(api: ApiClient, id: string): Promise<Results> {
+  const documents: DocumentResult[] = [];
+  const flaws = new Map<string, Group>();
+  const errors = new Map<string, Group>();
+  for await (const { filename, data, fieldErrors, error } of readItems(api, id)) {
+    if (data !== null) documents.push(documentResult(filename, data));
+    for (const flaw of fieldErrors) count(flaws, filename, flaw);
+    if (error !== null) count(errors, filename, error);
+  }
+  return { documents: documents.sort((a, b) => b.words - a.words), flaws: groups(flaws), errors: groups(errors) };
+}
+
+interface Group {
+  count: number;
+  readonly filenames: Set<string>;
+  readonly examples: string[];
+}
+
+function count(all: Map<string, Group>, filename: string, { code, message }: z.infer<typeof UserError>): void {
+  const group = all.get(code) ?? { count: 0, filenames: new Set(), examples: [] };
+  all.set(code, group);
+  group.count += 1;
+  // One of each document, so that the examples differ.
+  if (group.examples.length < EXAMPLES && !group.filenames.has(filename))
+    group.examples.push(`${filename}: ${message}`);
+  group.filenames.add(filename);
+}
+
+const groups = (all: ReadonlyMap<string, Group>): ErrorGroup[] =>
+  [...all]
+    .map(([code, group]) => ({ code, count: group.count, documents: group.filenames.size, examples: group.examples }))
+    .sort((a, b) => b.count - a.count);
 
 async function* readItems(api: ApiClient, id: string): AsyncGenerator<z.infer<typeof Item>> {
   const document = /* GraphQL */ `
     query ($id: ID!, $first: Int!, $after: String) {
       batchExecution(id: $id) {
         items(first: $first, after: $after) {
-          nodes { filename data error { code message } }
+          nodes { filename data fieldErrors { code message } error { code message } }
           pageInfo { hasNextPage endCursor }
         }
       }

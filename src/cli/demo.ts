@@ -12,13 +12,15 @@ import { z } from 'zod';
 import { createApp } from '../app.ts';
 import { type Config, processConfig } from '../config.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
-import { createExecution, ensureDatasource, readResults, watchExecution } from './demo-batch.ts';
+import { createExecution, ensureDatasource, type Results, readResults, watchExecution } from './demo-batch.ts';
 import { errorLines, resultTable } from './demo-report.ts';
 import { createProgress } from './progress.ts';
 
 const DOCUMENTS = path.join(import.meta.dirname, '..', '..', 'node_modules');
-const GLOB = '**/{README,readme,Readme}*.md';
+const GLOB = '**/{README,readme,Readme}*.{md,markdown}';
 const TABLE_ROWS = 8;
+/** How wide the table may be where there is no terminal. */
+const PLAIN_COLUMNS = 120;
 /** The exit code that shells give to a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
 
@@ -52,14 +54,16 @@ async function runBatch(api: ApiClient, foldersDir: string, startedAt: number): 
     last = state.status;
   }
   progress.end();
-  const { documents, errors } = await readResults(api, id);
-  const flawed = documents.filter((document) => document.broken > 0).length;
-  console.log(`\nThe ${TABLE_ROWS} longest of ${documents.length} documents (${flawed} have links that lead nowhere):`);
-  console.log(resultTable(documents.slice(0, TABLE_ROWS)));
-  if (errors.length > 0)
-    console.log(`\nDocuments that the agent could not report on:\n${errorLines(errors).join('\n')}`);
+  showResults(await readResults(api, id));
   if (firstItemAfter !== null) console.log(`\nThe first item was done ${seconds(firstItemAfter)} s after the start.`);
   return last === 'COMPLETED' || last === 'COMPLETED_WITH_ERRORS';
+}
+
+function showResults({ documents, flaws, errors }: Results): void {
+  console.log(`\nThe longest of ${documents.length} documents:`);
+  console.log(resultTable(documents.slice(0, TABLE_ROWS), process.stdout.columns ?? PLAIN_COLUMNS));
+  if (flaws.length > 0) console.log(`\nWhat the agent found wrong in documents:\n${errorLines(flaws)}`);
+  if (errors.length > 0) console.log(`\nDocuments that the agent could not report on:\n${errorLines(errors)}`);
 }
 
 /** A key of the demo's own, got as a browser gets one: for the token of a one-time link. */
