@@ -6,28 +6,35 @@ export interface GraphiqlTab {
   readonly variables?: string;
 }
 
+const TRY_OUT_DOCUMENTS = Array.from(
+  { length: 19 },
+  (_, index) => `# Document ${index + 1}\n\nA short text with a [link](other-${index + 1}.md).`,
+);
 const ID_VARIABLE = JSON.stringify({ id: 'exec_… (paste the id from the first tab)' }, null, 2);
 
 /** The tabs, in the order in which one tries them. A test runs each against the schema. */
 export const GRAPHIQL_TABS: readonly GraphiqlTab[] = [
   {
-    query: `# 1. Create a batch execution. One of its documents is empty: that item will fail.
+    query: `# 1. Create a batch execution, and copy its id for the other tabs.
+# The first tier only waits, so that there is time to watch; take it out to run at full speed.
+# One document is empty: its item will fail.
 mutation Create {
   createBatchExecution(
     input: {
       source: {
         spec: {
           name: "try-it"
-          agent: "document-report"
+          tiers: [
+            { agent: "echo", config: { delayMs: 3000 } }
+            { agent: "document-report" }
+          ]
+          execution: { concurrency: 2 }
           input: {
             items: [
-              { filename: "one.md", mediaType: "text/markdown", text: "# One\\n\\nA short text with a [link](https://example.com)." }
-              { filename: "two.md", mediaType: "text/markdown", text: "# Two\\n\\nHere is some code:\\n\\n\`\`\`js\\nconsole.log(2)\\n\`\`\`\\n" }
-              { filename: "three.txt", mediaType: "text/plain", text: "Plain text is fine as well." }
               { filename: "empty.md", mediaType: "text/markdown", text: " " }
+${TRY_OUT_DOCUMENTS.map((text, index) => `              { filename: "${index + 1}.md", mediaType: "text/markdown", text: ${JSON.stringify(text)} }`).join('\n')}
             ]
           }
-          execution: { concurrency: 2 }
         }
       }
     }
@@ -43,6 +50,7 @@ mutation Create {
   },
   {
     query: `# 2. Watch it over WebSocket: the state now, then each change, until it has ended.
+# Put the id below, under Variables. To do other things meanwhile, open this page in a second window.
 subscription Watch($id: ID!) {
   batchExecutionUpdated(id: $id) {
     revision

@@ -21,6 +21,10 @@ if (!sessionStorage.getItem(KEY)) {
   const shared = await askOtherTabs();
   if (shared) sessionStorage.setItem(KEY, shared);
 }
+if (sessionStorage.getItem(KEY) && !(await isValid(sessionStorage.getItem(KEY)))) {
+  sessionStorage.removeItem(KEY);
+  notice = 'The key of this tab is no longer valid. Paste another, or start the service anew for a fresh link.';
+}
 const key = sessionStorage.getItem(KEY);
 channel.addEventListener('message', ({ data }) => {
   const own = sessionStorage.getItem(KEY);
@@ -40,6 +44,15 @@ self.YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#root'), {
   shouldPersistHeaders: false,
   defaultEditorToolsVisibility: 'variables',
 });
+
+async function isValid(candidate) {
+  const response = await fetch('/graphql', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${candidate}` },
+    body: JSON.stringify({ query: '{ __typename }' }),
+  });
+  return response.status !== 401;
+}
 
 function askOtherTabs() {
   return new Promise((resolve) => {
