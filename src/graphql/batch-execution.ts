@@ -8,7 +8,7 @@ import { type ErrorCount, MAX_ERROR_COUNTS, summarizeErrors } from '../services/
 import { ItemConnection, ItemType } from './batch-item.ts';
 import { ItemFilterInput } from './batch-item-filter.ts';
 import { ItemCountsType, ProgressType } from './batch-progress.ts';
-import { ErrorCategoryEnum, ExecutionStatusEnum } from './batch-status.ts';
+import { ErrorCategoryEnum, ExecutionStatusEnum, PauseReasonEnum } from './batch-status.ts';
 import { TierType } from './batch-tier.ts';
 import { builder } from './builder.ts';
 import { connectionOf, keysetArgs, ordering, type PagingArgs, pageCost, toConnection } from './connection.ts';
@@ -72,6 +72,31 @@ export const ExecutionType = builder.objectRef<Execution>('BatchExecution').impl
     status: t.expose('status', { type: ExecutionStatusEnum, description: 'Where it stands.' }),
     revision: t.exposeInt('revision', {
       description: 'Its change number: every committed change of it or of its items carries the next one.',
+    }),
+    pauseReason: t.expose('pauseReason', {
+      type: PauseReasonEnum,
+      nullable: true,
+      description: 'Why it is PAUSED; null while it is not.',
+    }),
+    deadlineAt: t.expose('deadlineAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it is ended as EXPIRED; null without a deadline.',
+    }),
+    priority: t.exposeInt('priority', {
+      description: 'Its weight where executions compete for running items; each step doubles its share.',
+    }),
+    sampleSize: t.exposeInt('sampleSize', {
+      nullable: true,
+      description: 'How many items it runs before it pauses; null when it runs on.',
+    }),
+    toleratedFailures: t.exposeInt('toleratedFailures', {
+      nullable: true,
+      description: 'More failed items than this end it early as FAILED; null for any number.',
+    }),
+    toleratedFailurePercent: t.exposeFloat('toleratedFailurePercent', {
+      nullable: true,
+      description: 'A greater share of failed items than this, in percent of all, ends it early; null for any.',
     }),
     round: t.exposeInt('round', {
       description: '0 for the first run; each retry that selects something opens the next.',

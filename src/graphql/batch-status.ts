@@ -1,5 +1,6 @@
 /** The words for where executions and items stand, and why items fail. */
 import type { ErrorCategory } from '../domain/item-error.ts';
+import type { PauseReason } from '../domain/model.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
 import { builder } from './builder.ts';
 
@@ -20,6 +21,15 @@ export const ExecutionStatusEnum = builder.enumType('BatchExecutionStatus', {
     CANCELLED: { description: 'Final: cancelled; what had finished is kept.' },
     EXPIRED: { description: 'Final: its deadline passed; what had finished is kept.' },
   } satisfies Values<ExecutionStatus>,
+});
+
+export const PauseReasonEnum = builder.enumType('PauseReason', {
+  description: 'Why an execution is paused. More values may come.',
+  values: {
+    USER: { description: '`pauseBatchExecution` was called.' },
+    SAMPLE: { description: 'The items of its sample have ended.' },
+    AGENT_STORM: { description: 'Its agent kept failing at everything for too long.' },
+  } satisfies Values<PauseReason>,
 });
 
 export const ItemStatusEnum = builder.enumType('BatchItemStatus', {

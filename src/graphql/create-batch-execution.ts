@@ -8,6 +8,16 @@ import { BatchInputOverrides, BatchSource } from './batch-spec-input.ts';
 import { builder } from './builder.ts';
 import { actorOf } from './context.ts';
 
+const ToleratedFailures = builder.inputType('ToleratedFailuresInput', {
+  description: 'How many items may fail; when either is exceeded, nothing more runs and the execution FAILS.',
+  fields: (t) => ({
+    count: t.int({ description: 'This many failed items are tolerated, from 0.' }),
+    percent: t.float({
+      description: 'This share of all items may fail, 0-100; judged once all items are known.',
+    }),
+  }),
+});
+
 const CreateInput = builder.inputType('CreateBatchExecutionInput', {
   description: 'What an execution is made from.',
   fields: (t) => ({
@@ -16,6 +26,20 @@ const CreateInput = builder.inputType('CreateBatchExecutionInput', {
     }),
     source: t.field({ type: BatchSource, required: true, description: 'What to run.' }),
     inputOverrides: t.field({ type: BatchInputOverrides, description: 'What this execution changes of it.' }),
+    deadlineAt: t.field({
+      type: 'DateTime',
+      description: 'When it is ended as EXPIRED if it has not ended before; what has finished is kept. In the future.',
+    }),
+    priority: t.int({
+      description: `Its weight where executions compete for running items: each step doubles its share. ${LIMITS.priority.min} to ${LIMITS.priority.max}, default ${LIMITS.priority.default}.`,
+    }),
+    sampleSize: t.int({
+      description: 'Run the first items only, this many, then pause; `resumeBatchExecution` goes on with the rest. At least 1.',
+    }),
+    toleratedFailures: t.field({
+      type: ToleratedFailures,
+      description: 'How many items may fail before it is ended early as FAILED; any number when absent.',
+    }),
     metadata: t.field({
       type: 'JSON',
       description: `Your own, kept with the execution; at most ${LIMITS.metadataBytes / 1024} kB of JSON.`,

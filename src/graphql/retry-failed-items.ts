@@ -67,6 +67,10 @@ const RetryInput = builder.inputType('RetryFailedItemsInput', {
       description:
         'The round that the caller has seen; if another retry has opened one since, nothing runs and the answer is an InvalidStateError. Makes a repeated call harmless.',
     }),
+    deadlineAt: t.field({
+      type: 'DateTime',
+      description: 'A new deadline, in the future; needed where the present one has passed.',
+    }),
     dryRun: t.boolean({ defaultValue: false, description: 'Only count; nothing is changed.' }),
   }),
 });

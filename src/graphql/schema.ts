@@ -15,8 +15,10 @@ import './change-datasource.ts';
 import './create-batch-execution.ts';
 import './customer.ts';
 import './limits-query.ts';
+import './pause-batch-execution.ts';
 import './project.ts';
 import './retry-failed-items.ts';
+import './update-batch-execution.ts';
 import './viewer.ts';
 
 /** Builds the executable schema from every type file. */

@@ -10,13 +10,14 @@ import { findDefinition, obtainDefinition } from '../store/definitions.ts';
 import { findExecution } from '../store/execution-rows.ts';
 import { checkOverrides, pinSpec, type PreparedSpec, prepareSpec, specHash, storePrepared } from './batch-spec.ts';
 import { definitionUrn } from './definition-urn.ts';
+import { type ControlsInput, controlsSchema } from './execution-control.ts';
 import { IssueList } from './issue-list.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 import { type BatchSpecInput, type OverridesInput, ownJson } from './spec-input.ts';
 import { storableString } from './storable-string.ts';
 
-export interface CreateBatchExecutionInput {
+export interface CreateBatchExecutionInput extends ControlsInput {
   /** A repeat with equal input answers the execution that the first call made. */
   readonly idempotencyKey?: string | null | undefined;
   /** Exactly one of them. */
@@ -34,6 +35,7 @@ const idempotencyKey = storableString(LIMITS.idempotencyKeyLength).min(1);
 interface Checked {
   readonly recipe: { readonly prepared: PreparedSpec } | { readonly definition: BatchDefinition; readonly tiers: readonly PinnedTier[] };
   readonly overrides: InputOverrides | null;
+  readonly controls: ControlsInput;
 }
 
 /**
@@ -67,6 +69,11 @@ export async function createBatchExecution(
       metadata: input.metadata == null ? null : JSON.stringify(input.metadata),
       inputOverrides: checked.overrides,
       spec: pin(definition.spec, tiers, checked.overrides),
+      deadlineAt: checked.controls.deadlineAt ?? null,
+      priority: checked.controls.priority ?? LIMITS.priority.default,
+      sampleSize: checked.controls.sampleSize ?? null,
+      toleratedFailures: checked.controls.toleratedFailures?.count ?? null,
+      toleratedFailurePercent: checked.controls.toleratedFailures?.percent ?? null,
       idempotencyKey: key,
       requestHash,
       createdBy: actor.keyId,
@@ -88,11 +95,12 @@ async function check(deps: ServiceDeps, actor: Actor, input: CreateBatchExecutio
   const issues = new IssueList();
   issues.check(idempotencyKey.nullish(), input.idempotencyKey, ['input', 'idempotencyKey']);
   issues.check(ownJson(LIMITS.metadataBytes), input.metadata, ['input', 'metadata']);
+  const controls = issues.check(controlsSchema(deps.now()), input, ['input']);
   const overrides = checkOverrides(input.inputOverrides, ['input', 'inputOverrides'], issues);
   const recipe = await checkSource(deps, actor, input.source, issues);
   issues.throwIfAny();
-  if (recipe === undefined) throw new Error('a source was refused without an issue');
-  return { recipe, overrides };
+  if (recipe === undefined || controls === undefined) throw new Error('an input was refused without an issue');
+  return { recipe, overrides, controls };
 }
 
 async function checkSource(

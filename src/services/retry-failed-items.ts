@@ -17,12 +17,13 @@ import { InvalidStateError, NotFoundError, ValidationError, type ValidationIssue
 import { findExecution } from '../store/execution-rows.ts';
 import { openRound, type RetryTally, tallyRetry } from '../store/retry-items.ts';
 import { checkInput } from './check-input.ts';
+import { deadline } from './execution-control.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 
 const { maxRetryCount: cap } = LIMITS;
 
-const schema = z.object({
+const schemaAt = (now: Date) => z.object({
   batchExecutionId: z.string(),
   mode: z.enum(RETRY_MODES).nullish(),
   tierNums: z.array(z.int()).max(LIMITS.tiers).nullish(),
@@ -32,11 +33,12 @@ const schema = z.object({
   statuses: z.array(z.enum(ITEM_STATUSES)).min(1).nullish(),
   agentVersion: z.enum(AGENT_VERSION_CHOICES).nullish(),
   expectedRound: z.int().min(0).nullish(),
+  deadlineAt: deadline(now).nullish(),
   dryRun: z.boolean().nullish(),
 });
 
 /** The arguments of a retry; absent ones have their defaults, and `maxRetryCount: null` means no cap. */
-export type RetryFailedItemsInput = z.input<typeof schema>;
+export type RetryFailedItemsInput = z.input<ReturnType<typeof schemaAt>>;
 
 export interface RetryFailedItemsAnswer {
   readonly execution: Execution;
@@ -58,11 +60,12 @@ export async function retryFailedItems(
   input: RetryFailedItemsInput,
 ): Promise<RetryFailedItemsAnswer> {
   requireRole(actor, 'MEMBER');
-  const request = checkInput(schema, input);
+  const request = checkInput(schemaAt(deps.now()), input);
   const execution = await findExecution(deps.db, actor.projectId, request.batchExecutionId);
   if (execution === undefined) throw new NotFoundError('batch execution', request.batchExecutionId);
   const selection = selectionOf(request, execution);
   mustBeAtRest(execution, request.expectedRound ?? null);
+  mustHaveTime(execution, request.deadlineAt ?? null, deps.now());
   const tally = await tallyRetry(deps.db, execution.id, execution.total, selection);
   if (request.dryRun || tally.retried === 0) return answer(execution, tally);
 
@@ -71,6 +74,7 @@ export async function retryFailedItems(
     expectedRound: execution.round,
     selection,
     spec,
+    ...(request.deadlineAt != null && { deadlineAt: request.deadlineAt }),
     now: deps.now(),
   });
   const after = (await findExecution(deps.db, actor.projectId, execution.id)) ?? execution;
@@ -98,8 +102,15 @@ function mustBeAtRest(execution: Execution, expectedRound: number | null): void 
   }
 }
 
+/** A deadline that has passed would end the new round at once, so it asks for a new one. */
+function mustHaveTime(execution: Execution, deadlineAt: Date | null, now: Date): void {
+  if (deadlineAt !== null || execution.deadlineAt === null || execution.deadlineAt > now) return;
+  const msg = `The deadline ${execution.deadlineAt.toISOString()} has passed: the retry needs a new one.`;
+  throw new ValidationError([{ loc: ['input', 'deadlineAt'], msg, type: 'missing' }]);
+}
+
 /** The complete selection; every problem of its lists at once. */
-function selectionOf(request: z.output<typeof schema>, execution: Execution): RetrySelection {
+function selectionOf(request: z.output<ReturnType<typeof schemaAt>>, execution: Execution): RetrySelection {
   const issues: ValidationIssue[] = [];
   const reject = (field: string, index: number, msg: string, type: string): void =>
     void issues.push({ loc: ['input', field, String(index)], msg, type });

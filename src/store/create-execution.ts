@@ -12,6 +12,11 @@ export interface NewExecution {
   readonly metadata: string | null;
   readonly inputOverrides: InputOverrides | null;
   readonly spec: PinnedSpec;
+  readonly deadlineAt: Date | null;
+  readonly priority: number;
+  readonly sampleSize: number | null;
+  readonly toleratedFailures: number | null;
+  readonly toleratedFailurePercent: number | null;
   readonly idempotencyKey: string | null;
   readonly requestHash: string | null;
   readonly createdBy: string;

@@ -13,7 +13,7 @@ import { isFinalExecution } from '../../src/domain/states.ts';
 import { createItemInputs } from '../../src/services/item-inputs.ts';
 import type { AgentCatalog, ElementSources, ServiceDeps } from '../../src/services/ports.ts';
 import { prepareExecution } from '../../src/services/prepare-execution.ts';
-import { insertExecution } from '../../src/store/create-execution.ts';
+import { insertExecution, type NewExecution } from '../../src/store/create-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { findExecution } from '../../src/store/execution-rows.ts';
 import { makeProject } from './rows.ts';
@@ -38,7 +38,12 @@ export interface Harness {
   readonly agents: Map<string, AgentRun>;
   readonly published: { executionId: string; revision: number }[];
   /** Stores an execution of `total` items whose tiers run these functions, and wakes the engine. */
-  create(total: number, tiers: AgentRun | readonly AgentRun[], params?: Partial<ExecutionParams>): Promise<string>;
+  create(
+    total: number,
+    tiers: AgentRun | readonly AgentRun[],
+    params?: Partial<ExecutionParams>,
+    controls?: Partial<NewExecution>,
+  ): Promise<string>;
   read(id: string): Promise<Execution>;
   /** The execution once it has ended. */
   ended(id: string, deadlineMs?: number): Promise<Execution>;
@@ -118,8 +123,8 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   };
   return {
     ...{ db, engine, actor, deps, agents, published, read },
-    async create(total, tiers, params = {}) {
-      const id = await storeExecution(db, actor, agents, total, tiers, params);
+    async create(total, tiers, params = {}, controls = {}) {
+      const id = await storeExecution(db, actor, agents, total, tiers, params, controls);
       engine.wake(id);
       return id;
     },
@@ -141,6 +146,7 @@ export async function storeExecution(
   total: number,
   tiers: AgentRun | readonly AgentRun[],
   params: Partial<ExecutionParams> = {},
+  controls: Partial<NewExecution> = {},
 ): Promise<string> {
   const { projectId } = actor;
   const [id, definitionId, datasourceId] = [newId('BatchExecution'), newId('BatchDefinition'), newId('Datasource')];
@@ -169,6 +175,8 @@ export async function storeExecution(
     insertExecution(tx, {
       ...{ id, projectId, definitionId, name: 'a-batch', metadata: null, inputOverrides: null, spec },
       ...{ idempotencyKey: null, requestHash: null, createdBy: actor.keyId, createdAt: new Date() },
+      ...{ deadlineAt: null, priority: 0, sampleSize: null, toleratedFailures: null, toleratedFailurePercent: null },
+      ...controls,
     }),
   );
   return id;

@@ -1,0 +1,37 @@
+/** Changing an execution while it is open. */
+import type { Actor, Execution } from '../domain/model.ts';
+import { InvalidStateError, NotFoundError } from '../domain/user-error.ts';
+import { changeExecution, type ExecutionChange } from '../store/control-execution.ts';
+import { findExecution } from '../store/execution-rows.ts';
+import { checkInput } from './check-input.ts';
+import { type ChangesInput, changesSchema } from './execution-control.ts';
+import type { ServiceDeps } from './ports.ts';
+import { requireRole } from './require-role.ts';
+
+/**
+ * Commits the changes and tells the engine, which follows them within a second.
+ *
+ * A lower concurrency ends no call: the surplus runs out. `deadlineAt: null` takes the deadline away. An execution
+ * that has ended is an InvalidStateError.
+ */
+export async function updateBatchExecution(deps: ServiceDeps, actor: Actor, input: ChangesInput): Promise<Execution> {
+  requireRole(actor, 'MEMBER');
+  const { batchExecutionId: id, deadlineAt, ...given } = checkInput(changesSchema(deps.now()), input);
+  const execution = await findExecution(deps.db, actor.projectId, id);
+  if (execution === undefined) throw new NotFoundError('batch execution', id);
+  const change: ExecutionChange = {
+    ...(given.concurrency != null && { concurrency: given.concurrency }),
+    ...(given.retryLimit != null && { retryLimit: given.retryLimit }),
+    ...(given.priority != null && { priority: given.priority }),
+    ...(deadlineAt !== undefined && { deadlineAt }),
+  };
+  if (Object.keys(change).length === 0) return execution;
+  const revision = await changeExecution(deps.db, id, change);
+  const after = (await findExecution(deps.db, actor.projectId, id)) ?? execution;
+  if (revision === null) {
+    throw new InvalidStateError(`The execution has ended as ${after.status} and cannot be changed.`, after.status);
+  }
+  deps.publish(id, revision);
+  deps.engine.wake(id);
+  return after;
+}
