@@ -89,11 +89,23 @@ describe('a stream begins', () => {
 
   test('not at all for an unknown id or one of another project: the same error, and no listener stays', async () => {
     await expect(open(null, 'proj_2')).rejects.toThrow(NotFoundError);
+    const own = await open();
+    await expect(open(null, 'proj_2')).rejects.toThrow(NotFoundError);
+    await own.return?.();
     row = undefined;
     await expect(open()).rejects.toThrow(NotFoundError);
     expect(listeners()).toBe(0);
     expect(feed.watched()).toBe(0);
     expect(clock.pending).toBe(0);
+  });
+
+  test('with a state that was read a moment ago, not with what another stream was given long before', async () => {
+    const idle = follow(await open());
+    await clock.pass(1_000);
+    row = { revision: 6, status: 'RUNNING' };
+    const seen = follow(await open());
+    await settled();
+    expect([seen.revisions, idle.revisions]).toEqual([[6], [5, 6]]);
   });
 
   test('with what commits while the first read is under way, after the state that this read gave', async () => {
@@ -119,13 +131,11 @@ describe('a stream begins', () => {
     await settled();
     const old = snapshot();
     commit(9, 'QUEUED');
-    const fourth = open();
+    const fourth = open().then(follow);
     late.resolve(old);
     await clock.pass(200);
-    const seen = follow(await fourth);
     await third;
-    await settled();
-    expect(seen).toMatchObject({ revisions: [9], done: false });
+    expect(await fourth).toMatchObject({ revisions: [9], done: false });
   });
 });
 
