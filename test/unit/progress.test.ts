@@ -4,7 +4,7 @@ import type { Execution } from '../../src/domain/model.ts';
 import { progressOf } from '../../src/domain/progress.ts';
 
 const OPENED = new Date(Date.UTC(2026, 0, 31));
-const after = (ms: number) => new Date(OPENED.getTime() + ms);
+const later = (ms: number) => new Date(OPENED.getTime() + ms);
 
 const execution = (columns: Partial<Execution>): Execution =>
   ({
@@ -32,51 +32,51 @@ describe('percent', () => {
       cancelled: 1,
       expired: 1,
     });
-    expect(progressOf(row, after(1)).percent).toBe(62.5);
+    expect(progressOf(row, later(1)).percent).toBe(62.5);
   });
 
   test('is 100 only when every item has ended', () => {
-    expect(progressOf(execution({ total: 1_000_000, succeeded: 999_999, running: 1 }), after(1)).percent).toBe(99.99);
-    expect(progressOf(execution({ total: 1_000_000, succeeded: 1_000_000 }), after(1)).percent).toBe(100);
+    expect(progressOf(execution({ total: 1_000_000, succeeded: 999_999, running: 1 }), later(1)).percent).toBe(99.99);
+    expect(progressOf(execution({ total: 1_000_000, succeeded: 1_000_000 }), later(1)).percent).toBe(100);
   });
 
   test('of no items is 0 until the execution has ended', () => {
-    expect(progressOf(execution({ status: 'PREPARING' }), after(1)).percent).toBe(0);
-    expect(progressOf(execution({ status: 'COMPLETED', endedAt: after(1) }), after(1)).percent).toBe(100);
+    expect(progressOf(execution({ status: 'PREPARING' }), later(1)).percent).toBe(0);
+    expect(progressOf(execution({ status: 'COMPLETED', endedAt: later(1) }), later(1)).percent).toBe(100);
   });
 });
 
 describe('the rate', () => {
   test('is null until an item is closed in the round', () => {
     const row = execution({ total: 10, failed: 4, queued: 6, roundClosedBase: 4, round: 1 });
-    expect(progressOf(row, after(5_000))).toMatchObject({ itemsPerSecond: null, estimatedEndAt: null });
+    expect(progressOf(row, later(5_000))).toMatchObject({ itemsPerSecond: null, estimatedEndAt: null });
   });
 
   test('counts what the round closed, over its time, and tells when the rest closes', () => {
     const row = execution({ total: 34, succeeded: 14, queued: 20, roundClosedBase: 4 });
-    expect(progressOf(row, after(5_000))).toMatchObject({ itemsPerSecond: 2, estimatedEndAt: after(15_000) });
+    expect(progressOf(row, later(5_000))).toMatchObject({ itemsPerSecond: 2, estimatedEndAt: later(15_000) });
   });
 
   test('of an execution that has ended stays as it was at its end', () => {
-    const row = execution({ status: 'COMPLETED', total: 10, succeeded: 10, endedAt: after(5_000) });
-    expect(progressOf(row, after(60_000))).toMatchObject({ itemsPerSecond: 2, estimatedEndAt: null });
+    const row = execution({ status: 'COMPLETED', total: 10, succeeded: 10, endedAt: later(5_000) });
+    expect(progressOf(row, later(60_000))).toMatchObject({ itemsPerSecond: 2, estimatedEndAt: null });
   });
 
   test.each([{ status: 'PAUSED' }, { status: 'CANCELLING' }, { status: 'RUNNING', sealedAt: null }] as const)(
     'tells no end while it is %o',
     (columns) => {
       const row = execution({ total: 4, succeeded: 2, queued: 2, ...columns });
-      expect(progressOf(row, after(1_000))).toMatchObject({ itemsPerSecond: 2, estimatedEndAt: null });
+      expect(progressOf(row, later(1_000))).toMatchObject({ itemsPerSecond: 2, estimatedEndAt: null });
     },
   );
 
   test('tells no end that no calendar holds', () => {
     const row = execution({ total: 2_000_000_000, succeeded: 1, queued: 1_999_999_999 });
-    expect(progressOf(row, after(86_400_000)).estimatedEndAt).toBeNull();
+    expect(progressOf(row, later(86_400_000)).estimatedEndAt).toBeNull();
   });
 
   test('is null where no time has passed, also when the clock was set back', () => {
     const row = execution({ total: 2, succeeded: 1, queued: 1 });
-    for (const ms of [0, -5]) expect(progressOf(row, after(ms)).itemsPerSecond).toBeNull();
+    for (const ms of [0, -5]) expect(progressOf(row, later(ms)).itemsPerSecond).toBeNull();
   });
 });
