@@ -1,5 +1,6 @@
 /** One call of an agent: its end as it is recorded, and the end of the call itself, which may come later. */
 import type { AgentContext, AgentRun } from '../domain/agent-context.ts';
+import { AttemptInterrupted } from '../domain/attempt-interrupted.ts';
 import { checkResult, type StorableResult } from '../domain/agent-result.ts';
 import { classifyThrown, type ItemError, itemError } from '../domain/item-error.ts';
 import type { Clock } from './ports.ts';
@@ -8,7 +9,9 @@ export type AttemptEnd =
   | { readonly kind: 'result'; readonly result: StorableResult }
   | { readonly kind: 'error'; readonly error: ItemError }
   /** Ended by `abort` without a result: nothing is charged. */
-  | { readonly kind: 'interrupted' };
+  | { readonly kind: 'interrupted' }
+  /** Cut off by its runtime for no fault of its own: it is to be called again. */
+  | { readonly kind: 'again' };
 
 export interface Call {
   /** What to record. Comes at the timeout at the latest, unless the call is aborted and never answers. */
@@ -38,7 +41,7 @@ export function callAgent(
   const quiet = invoke(run, { ...context, signal: controller.signal })
     .then(
       (value) => end.resolve(resultEnd(value)),
-      (thrown: unknown) => end.resolve(aborted ? { kind: 'interrupted' } : { kind: 'error', error: classifyThrown(thrown) }),
+      (thrown: unknown) => end.resolve(aborted ? { kind: 'interrupted' } : thrownEnd(thrown)),
     )
     .finally(cancelTimeout);
   return {
@@ -54,6 +57,11 @@ export function callAgent(
 
 async function invoke(run: AgentRun, context: AgentContext): Promise<unknown> {
   return await run(context);
+}
+
+function thrownEnd(thrown: unknown): AttemptEnd {
+  if (thrown instanceof AttemptInterrupted) return { kind: 'again' };
+  return { kind: 'error', error: classifyThrown(thrown) };
 }
 
 function resultEnd(value: unknown): AttemptEnd {

@@ -49,11 +49,11 @@ export async function runItem(calls: ItemCalls, item: LaneItem, input: ItemInput
     const call = callAgent(codeOf(calls, item), contextOf(calls, item, input, previous), taken.spec.execution.itemTimeoutMs, parts.clock);
     calls.opened(item, call);
     const end = await call.end;
-    const advanced = record(calls, item, input, end);
-    if (!advanced) calls.closed(item);
+    const goesOn = record(calls, item, input, end);
+    if (!goesOn) calls.closed(item);
     await call.quiet;
-    if (!advanced || end.kind !== 'result') return;
-    previous = JSON.parse(end.result.data);
+    if (!goesOn) return;
+    if (end.kind === 'result') previous = JSON.parse(end.result.data);
   }
 }
 
@@ -63,10 +63,11 @@ function codeOf(calls: ItemCalls, item: LaneItem): AgentRun {
   return run;
 }
 
-/** Stages what an attempt produced; true when the item goes on in its next tier. */
+/** Stages what an attempt produced; true when the item goes on in its slot: in its next tier, or with another call. */
 function record(calls: ItemCalls, item: LaneItem, input: ItemInput, end: AttemptEnd): boolean {
   const at = calls.parts.clock.now();
   if (end.kind === 'result') return advance(calls, item, input, end.result, at);
+  if (end.kind === 'again') return true;
   if (end.kind === 'error') failAttempt(calls, item, end.error, at);
   else interrupt(calls, item, at);
   return false;

@@ -1,5 +1,6 @@
 /** What the engine does with an execution when nothing goes wrong outside of it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AttemptInterrupted } from '../../src/domain/attempt-interrupted.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
@@ -113,6 +114,21 @@ describeDatabases('the engine', (open) => {
       .orderBy('tier')
       .execute();
     expect(rows.map((row) => row.data)).toEqual([{ first: 7 }, { previous: { first: 7 }, tier: 1, attempt: 1 }]);
+  });
+
+  test('calls again, uncharged, what its runtime cut off', async () => {
+    const id = await harness.create(
+      3,
+      ({ attempt }) => {
+        if (attempt < 4) throw new AttemptInterrupted('the thread was ended because of a neighbour');
+        return attempt;
+      },
+      { retryLimit: 0 },
+    );
+    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 3 });
+    const items = await db.selectFrom('batchItem').select(['attempt', 'charged']).where('executionId', '=', id).execute();
+    expect(items).toEqual(Array.from({ length: 3 }, () => ({ attempt: 4, charged: 0 })));
+    await checkWhole(db, id);
   });
 
   test('counts a success with field errors as a flaw of the whole', async () => {
