@@ -1,8 +1,11 @@
 /** Why a module agent's file cannot be offered, in words for its author. */
 export class AgentFileError extends Error {
-  constructor(reason: string) {
+  /** Whether the same file may be found good at another time, because only time ran out. */
+  readonly mayPass: boolean;
+  constructor(reason: string, mayPass = false) {
     super(reason);
     this.name = 'AgentFileError';
+    this.mayPass = mayPass;
   }
 }
 

@@ -19,6 +19,7 @@ const REQUIRE = `import { createRequire as __createRequire } from 'node:module';
 var require = __createRequire(import.meta.url);`;
 
 let building = 0;
+let stopping: Promise<void> | null = null;
 
 /**
  * The bundle of a file with everything it imports but Node's own modules.
@@ -28,6 +29,8 @@ let building = 0;
  */
 export async function bundleFile(file: string): Promise<Bundle> {
   const folder = path.dirname(file);
+  // A build that begins while esbuild stops would fail as if the file were broken.
+  while (stopping !== null) await stopping;
   building += 1;
   try {
     const { outputFiles, metafile } = await build({
@@ -57,8 +60,12 @@ export async function bundleFile(file: string): Promise<Bundle> {
   } finally {
     building -= 1;
     // esbuild keeps a process for the next build, which may be days away.
-    if (building === 0) await stop();
+    if (building === 0) stopping = stop().finally(endOfStop);
   }
+}
+
+function endOfStop(): void {
+  stopping = null;
 }
 
 function reasonOf({ text, location }: Message): string {

@@ -36,11 +36,15 @@ interface Known {
   /** null when the file could not even be bundled. */
   readonly contentHash: string | null;
   readonly outcome: Outcome;
+  /** When an unchanged file is examined again all the same, by `performance.now()`; null: never. */
+  readonly againAt: number | null;
 }
 
 // A file that changed this shortly before it was read may have changed once more within the same tick of its clock.
 const UNSETTLED_MS = 2_000;
 
+/** Until a file that only ran out of time is tried again: the machine may have been busy. */
+const AGAIN_MS = 30_000;
 /** Files looked at together: each takes a thread for a moment. */
 const LOOKS_AT_ONCE = 2;
 
@@ -74,8 +78,10 @@ export function createModuleFiles(
 
   async function examine(name: string, files: readonly string[], before: Known | undefined): Promise<Known> {
     const [file = '', second] = files;
+    let againAt: number | null = null;
     const broken = (error: unknown): Outcome => {
       if (!(error instanceof AgentFileError)) throw error;
+      if (error.mayPass) againAt = performance.now() + AGAIN_MS;
       return { problem: { file, reason: reasonOf(error) } };
     };
     let bundle: Bundle;
@@ -84,14 +90,15 @@ export function createModuleFiles(
       if (second !== undefined) throw new AgentFileError(`${second} has the same name`);
       bundle = await bundleFile(file);
     } catch (error) {
-      return { inputs: [], fingerprint: null, contentHash: null, outcome: broken(error) };
+      return { inputs: [], fingerprint: null, contentHash: null, outcome: broken(error), againAt };
     }
     const { inputs, contentHash } = bundle;
     const { text, changedAtMs } = await fingerprint(inputs);
     const print = Date.now() - changedAtMs > UNSETTLED_MS ? text : null;
-    const same = before?.contentHash === contentHash ? before.outcome : null;
+    const same = before?.contentHash === contentHash && !isDue(before) ? before.outcome : null;
     const outcome = same ?? (await register(name, bundle).then((offer) => ({ offer }), broken));
-    return { inputs, fingerprint: print, contentHash, outcome };
+    if (same !== null) againAt = before?.againAt ?? null;
+    return { inputs, fingerprint: print, contentHash, outcome, againAt };
   }
 
   function look(name: string): Promise<Offer | null> {
@@ -118,11 +125,13 @@ export function createModuleFiles(
   };
 }
 
-async function isUnchanged({ inputs, fingerprint: before }: Known, files: readonly string[]): Promise<boolean> {
-  if (before === null || files.length !== 1 || files[0] === undefined || !inputs.includes(files[0])) return false;
+async function isUnchanged(known: Known, files: readonly string[]): Promise<boolean> {
+  const { inputs, fingerprint: before } = known;
+  if (before === null || isDue(known) || files.length !== 1 || !inputs.includes(files[0] ?? '')) return false;
   return (await fingerprint(inputs)).text === before;
 }
 
+const isDue = ({ againAt }: Known): boolean => againAt !== null && performance.now() >= againAt;
 const offerOf = (outcome: Outcome): Offer | null => ('offer' in outcome ? outcome.offer : null);
 const reasonIn = (known: Known | undefined): string | null =>
   known !== undefined && 'problem' in known.outcome ? known.outcome.problem.reason : null;

@@ -23,6 +23,13 @@ export interface Offer {
   readonly version: AgentVersion;
 }
 
+/** The name was taken before by an agent of the other kind. */
+export class NameTakenError extends AgentFileError {
+  constructor(name: string, kind: AgentKind) {
+    super(`the name ${name} belongs to a ${kind === 'BUILT_IN' ? 'built-in' : 'module'} agent`);
+  }
+}
+
 /**
  * Stores what a bundle is, unless it is stored already, and answers it.
  *
@@ -39,9 +46,7 @@ export async function registerBundle(
   if (configSchema !== null) compileSchema(JSON.parse(configSchema));
   const agent = await obtainSharedAgent(db, { id: newId('Agent'), name, kind, createdAt: now() });
   if (agent.kind !== kind) {
-    throw new AgentFileError(
-      `the name ${name} belongs to a ${agent.kind === 'BUILT_IN' ? 'built-in' : 'module'} agent`,
-    );
+    throw new NameTakenError(name, agent.kind);
   }
   const stored = { contentHash, source, configSchema, description, createdAt: now() };
   const version = await obtainVersion(db, { id: newId('AgentVersion'), agentId: agent.id, ...stored });

@@ -19,7 +19,7 @@ import { createLoader, type LoadAgent } from './loader.ts';
 import { createModuleFiles, type FileProblem } from './module-files.ts';
 import { readModule } from './module-shape.ts';
 import { probeModule } from './probe.ts';
-import { type Offer, registerBundle } from './registration.ts';
+import { NameTakenError, type Offer, registerBundle } from './registration.ts';
 import { createSourceCache } from './source-cache.ts';
 
 /** What the registry is made from. */
@@ -32,7 +32,7 @@ export interface RegistryOptions {
   readonly dataDir: string;
   /** Told of each file that cannot be loaded, once per reason. */
   readonly onProblem: (problem: FileProblem) => void;
-  /** How long a module may take to import; 5 s unless given. */
+  /** How long a module may take to import; 10 s unless given. */
   readonly importDeadlineMs?: number;
 }
 
@@ -49,7 +49,7 @@ const BUILT_IN_DIR = fileURLToPath(new URL('./built-in', import.meta.url));
 
 /** Makes a registry; nothing is read before `start`. */
 export function createRegistry(options: RegistryOptions): AgentRegistry {
-  const { db, newId, now, onProblem, importDeadlineMs = 5_000 } = options;
+  const { db, newId, now, onProblem, importDeadlineMs = 10_000 } = options;
   const cache = createSourceCache(options.dataDir);
   const deps = { db, newId, now, cache };
   const builtIns = new Map<string, Offer>();
@@ -62,9 +62,15 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
   );
 
   async function startBuiltIns(): Promise<void> {
+    const describe = async (bundled: string) => readModule(await import(pathToFileURL(bundled).href));
     for (const [name, [file = '']] of await listAgentFiles(BUILT_IN_DIR)) {
-      const describe = async (bundled: string) => readModule(await import(pathToFileURL(bundled).href));
-      builtIns.set(name, await registerBundle(deps, { name, kind: 'BUILT_IN' }, await bundleFile(file), describe));
+      try {
+        builtIns.set(name, await registerBundle(deps, { name, kind: 'BUILT_IN' }, await bundleFile(file), describe));
+      } catch (error) {
+        // An operator's module had the name before the service brought an agent of this name: the module keeps it.
+        if (!(error instanceof NameTakenError)) throw error;
+        onProblem({ file, reason: error.message });
+      }
     }
   }
 

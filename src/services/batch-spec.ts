@@ -11,9 +11,10 @@ import { contentHash } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { Actor, Datasource } from '../domain/model.ts';
 import type { BatchSpec, ExecutionParams, InputFilters, InputOverrides, PinnedTier, TierSpec } from '../domain/spec.ts';
+import { ValidationError, type ValidationIssue } from '../domain/user-error.ts';
 import type { NewElement } from '../store/data-elements.ts';
 import type { Tx } from '../store/database.ts';
-import { findDatasource } from '../store/datasources.ts';
+import { findDatasource, keepDatasource } from '../store/datasources.ts';
 import { checkElements } from './element-input.ts';
 import type { IssueList, Loc } from './issue-list.ts';
 import { type PlacedTier, pinAgents } from './pin-agents.ts';
@@ -37,7 +38,7 @@ export interface PreparedSpec {
   readonly name: string;
   readonly tiers: readonly PinnedTier[];
   /** Where the elements come from: a datasource that is there, or items that are still to be stored. */
-  readonly source: { readonly datasource: Datasource } | { readonly items: readonly NewElement[] };
+  readonly source: { readonly datasource: Datasource; readonly loc: Loc } | { readonly items: readonly NewElement[] };
   readonly filters: InputFilters | undefined;
   readonly execution: ExecutionParams;
   readonly additionalProperties: unknown;
@@ -69,7 +70,11 @@ export async function prepareSpec(
   };
 }
 
-/** Stores a prepared spec's inline items as their implicit datasource, if it has any, and answers the whole spec. */
+/**
+ * Stores a prepared spec's inline items as their implicit datasource, if it has any, and answers the whole spec.
+ *
+ * The datasource cannot be deleted before the transaction ends. Throws ValidationError when it has been meanwhile.
+ */
 export async function storePrepared(
   tx: Tx,
   deps: Pick<ServiceDeps, 'newId' | 'now'>,
@@ -77,8 +82,11 @@ export async function storePrepared(
   prepared: PreparedSpec,
 ): Promise<{ spec: BatchSpec; datasource: Datasource }> {
   const { source, filters, tiers, name, execution, additionalProperties } = prepared;
-  const datasource =
-    'items' in source ? await storeInlineItems(tx, deps, actor.projectId, source.items) : source.datasource;
+  const { projectId } = actor;
+  const datasource = 'items' in source ? await storeInlineItems(tx, deps, projectId, source.items) : source.datasource;
+  if ('loc' in source && !(await keepDatasource(tx, projectId, datasource.id))) {
+    throw new ValidationError([datasourceGone(source.loc, datasource.id)]);
+  }
   const spec = {
     ...{ name, execution, tiers: tiers.map(unpinned) },
     input: { datasourceId: datasource.id, ...(filters !== undefined && { filters }) },
@@ -186,14 +194,18 @@ async function checkSource(
     return undefined;
   }
   const datasource = await findDatasource(deps.db, actor.projectId, datasourceId);
-  if (datasource !== null) return { datasource };
-  issues.add(
-    [...loc, 'datasourceId'],
-    'not_found',
-    `There is no datasource ${JSON.stringify(datasourceId.slice(0, 80))}.`,
-  );
+  const at = [...loc, 'datasourceId'];
+  if (datasource !== null) return { datasource, loc: at };
+  const { msg, type } = datasourceGone(at, datasourceId);
+  issues.add(at, type, msg);
   return undefined;
 }
+
+const datasourceGone = (loc: Loc, id: string): ValidationIssue => ({
+  loc,
+  msg: `There is no datasource ${JSON.stringify(id.slice(0, 80))}.`,
+  type: 'not_found',
+});
 
 const unpinned = ({ agent, userMessage: message, config }: PinnedTier): TierSpec => ({
   agent,

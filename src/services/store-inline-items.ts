@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Datasource } from '../domain/model.ts';
 import { type NewElement, upsertElements } from '../store/data-elements.ts';
 import type { Tx } from '../store/database.ts';
-import { findInlineDatasource, insertDatasource } from '../store/datasources.ts';
+import { insertDatasource, keepInlineDatasource } from '../store/datasources.ts';
 import type { ServiceDeps } from './ports.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function storeInlineItems(
   items: readonly NewElement[],
 ): Promise<Datasource> {
   const contentHash = hashOf(items);
-  const known = await findInlineDatasource(tx, projectId, contentHash);
+  const known = await keepInlineDatasource(tx, projectId, contentHash);
   if (known !== null) return known;
   const datasource: Datasource = {
     id: newId('Datasource'),
@@ -33,7 +33,7 @@ export async function storeInlineItems(
     await upsertElements(tx, datasource.id, items, now());
     return datasource;
   }
-  const other = await findInlineDatasource(tx, projectId, contentHash);
+  const other = await keepInlineDatasource(tx, projectId, contentHash);
   if (other === null) throw new Error('An inline datasource was refused and is not there.');
   return other;
 }

@@ -77,16 +77,29 @@ export async function findDatasourceIdByName(db: Db, projectId: string, name: st
   return row?.id ?? null;
 }
 
-/** The project's INLINE datasource whose items have this hash, or null. */
-export async function findInlineDatasource(db: Db, projectId: string, contentHash: string): Promise<Datasource | null> {
-  const row = await named(db, 'findInlineDatasource')
+/** The project's INLINE datasource whose items have this hash, kept from being deleted; null when there is none. */
+export async function keepInlineDatasource(tx: Tx, projectId: string, contentHash: string): Promise<Datasource | null> {
+  const row = await named(tx, 'keepInlineDatasource')
     .selectFrom('datasource')
     .select(COLUMNS)
     .where('projectId', '=', projectId)
     .where('contentHash', '=', contentHash)
     .where('kind', '=', 'INLINE')
+    .forKeyShare()
     .executeTakeFirst();
   return row === undefined ? null : toDatasource(row);
+}
+
+/** Keeps a datasource from being deleted until the transaction ends; `false` when the project has no such datasource. */
+export async function keepDatasource(tx: Tx, projectId: string, id: string): Promise<boolean> {
+  const row = await named(tx, 'keepDatasource')
+    .selectFrom('datasource')
+    .select('id')
+    .where('id', '=', id)
+    .where('projectId', '=', projectId)
+    .forKeyShare()
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** A page of the project's datasources, oldest first; INLINE ones only when asked for. */

@@ -134,6 +134,22 @@ describeDatabases('agent registry', (open) => {
     expect(ids.size).toBe(5);
   });
 
+  test('a built-in agent whose name a module had before is left out, and the module goes on', async () => {
+    const { agentsDir, root } = registryOf({ 'echo.ts': `export default () => 'mine';` });
+    const other = await open();
+    await other
+      .insertInto('agent')
+      .values({ id: newId('Agent'), projectId: null, name: 'echo', kind: 'MODULE' })
+      .execute();
+    const told: string[] = [];
+    const options = { db: other, newId, agentsDir, dataDir: root, now: () => new Date() };
+    const registry = createRegistry({ ...options, onProblem: ({ reason }) => told.push(reason) });
+    await registry.start();
+    expect(told).toEqual(['the name echo belongs to a module agent']);
+    expect((await registry.resolve('proj_any', 'echo'))?.agent.kind).toBe('MODULE');
+    expect((await registry.resolve('proj_any', 'document-report'))?.agent.kind).toBe('BUILT_IN');
+  });
+
   test('each broken module is told of with its reason, and the others are offered', async () => {
     const good = freshName();
     const broken: Record<string, [string, RegExp]> = {
@@ -210,6 +226,17 @@ describeDatabases('agent registry', (open) => {
     const versions = await Promise.all(registries.map(({ version }) => version(name)));
     expect(new Set(versions.map((version) => version?.id)).size).toBe(1);
     expect(versions[0]?.version).toBe(1);
+  });
+
+  test('files that are looked at while others have just been read are never taken for broken', async () => {
+    const name = freshName();
+    const registries = Array.from({ length: 12 }, () => registryOf({ [`${name}.ts`]: `export default () => 1;` }));
+    const looks = registries.map(async ({ version }, index) => {
+      for (let turn = 0; turn < index; turn += 1) await new Promise(setImmediate);
+      return await version(name);
+    });
+    await Promise.all(looks);
+    expect(registries.flatMap(({ told }) => told)).toEqual([]);
   });
 
   test('every problem of a config is named with its place, by either draft', async () => {

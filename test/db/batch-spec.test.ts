@@ -3,9 +3,10 @@ import { createSources } from '../../src/datasources/sources.ts';
 import { newId } from '../../src/domain/ids.ts';
 import type { Actor } from '../../src/domain/model.ts';
 import { ValidationError } from '../../src/domain/user-error.ts';
-import { checkOverrides } from '../../src/services/batch-spec.ts';
+import { checkOverrides, prepareSpec, storePrepared } from '../../src/services/batch-spec.ts';
 import { createBatchDefinition } from '../../src/services/create-batch-definition.ts';
 import { createStoredDatasource } from '../../src/services/create-datasource.ts';
+import { deleteDatasource } from '../../src/services/delete-datasource.ts';
 import { IssueList } from '../../src/services/issue-list.ts';
 import type { ServiceDeps } from '../../src/services/ports.ts';
 import { getBatchDefinition } from '../../src/services/read-definitions.ts';
@@ -234,6 +235,19 @@ describeDatabases('batch specs', (open) => {
       .orderBy('position')
       .execute();
     expect(stored.map((row) => row.id)).toEqual(items.map((_, index) => `item-${index}`));
+  });
+
+  test('a datasource that is deleted between the check and the store is told of, and nothing is stored', async () => {
+    const { actor } = await makeProject(deps.db);
+    const { id: datasourceId } = await createStoredDatasource(deps, actor, { name: 'soon gone' });
+    const issues = new IssueList();
+    const input = { name: 'a', agent: 'echo', input: { datasourceId } };
+    const prepared = await prepareSpec(deps, actor, input, ['input', 'spec'], issues);
+    await deleteDatasource(deps, actor, datasourceId);
+    const store = deps.db.transaction().execute(async (tx) => {
+      if (prepared !== undefined) await storePrepared(tx, deps, actor, prepared);
+    });
+    expect(await issuesOf(store)).toEqual(['input.spec.input.datasourceId not_found']);
   });
 
   test('overrides are checked like the spec, and absent ones left out', () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createSources } from '../../src/datasources/sources.ts';
@@ -127,7 +127,7 @@ describe('folder sources', () => {
     symlinkSync(path.join(foldersDir, 'other'), path.join(root, 'in', 'dir'));
     symlinkSync('a.md', path.join(root, 'in', 'within.md'));
     symlinkSync('/', path.join(root, 'in', 'slash'));
-    execFileSync('mkfifo', [path.join(root, 'in', 'pipe.md')]);
+    execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', path.join(root, 'in', 'pipe.md')]);
     const files = folderSource(project, 'in');
     expect(await listAll(sources, files)).toEqual(['a.md']);
     const names = [
@@ -213,7 +213,7 @@ describe('folder sources', () => {
 
   test('a file above the limit is a permanent VALIDATION error', async () => {
     const { project, sources, root } = await folderOf({ 'big.bin': '' });
-    execFileSync('truncate', ['-s', String(LIMITS.elementBytes + 1), path.join(root, 'big.bin')]);
+    truncateSync(path.join(root, 'big.bin'), LIMITS.elementBytes + 1);
     const error = await sources.read(folderSource(project), 'big.bin').catch(classifyThrown);
     expect(error).toMatchObject({ code: 'element_too_large', category: 'VALIDATION', transient: false });
   });
