@@ -6,6 +6,8 @@ import { openDatabase } from '../../src/store/database.ts';
 import { dataFolder, startDatabaseProcess, temporaryFolder } from '../support/data-folder.ts';
 import { until } from '../support/until.ts';
 
+const DEADLINE_MS = 40_000;
+
 const open = (dataDir: string) =>
   openDatabase({
     databaseUrl: null,
@@ -15,12 +17,12 @@ const open = (dataDir: string) =>
     },
   });
 
-test('what was committed is there after kill -9, again and again', async () => {
+test('what was committed is there after kill -9, again and again', { timeout: 180_000 }, async () => {
   const folder = dataFolder();
   const committed: string[] = [];
   for (let round = 1; round <= 3; round += 1) {
     const { child, lines, ended } = startDatabaseProcess(folder, 'commit');
-    await until(() => lines().length > 200 * round, 20_000);
+    await until(() => lines().length > 50 * round, DEADLINE_MS);
     child.kill('SIGKILL');
     await ended;
     committed.splice(0, committed.length, ...lines().slice(1));
@@ -34,10 +36,10 @@ test('what was committed is there after kill -9, again and again', async () => {
   }
 });
 
-test('a database that was killed while it was being made is made anew', async () => {
+test('a database that was killed while it was being made is made anew', { timeout: 180_000 }, async () => {
   const folder = temporaryFolder();
   const { child, ended } = startDatabaseProcess(folder, 'hold');
-  await until(() => existsSync(path.join(folder, 'db.unfinished', 'PG_VERSION')), 20_000);
+  await until(() => existsSync(path.join(folder, 'db.unfinished', 'PG_VERSION')), DEADLINE_MS);
   child.kill('SIGKILL');
   await ended;
   expect(existsSync(path.join(folder, 'db'))).toBe(false);

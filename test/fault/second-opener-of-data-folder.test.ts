@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 test('a second process ends with a message that names the folder, and the first goes on', async () => {
   const folder = dataFolder();
   const first = startDatabaseProcess(folder, 'commit');
-  await until(() => first.lines().length > 1, 20_000);
+  await until(() => first.lines().length > 1, 40_000);
   const second = startDatabaseProcess(folder, 'hold');
   expect(await second.ended).toBe(1);
   expect(second.errors()).toContain(`The data folder ${folder} is in use by another Batchyard process.`);
@@ -21,7 +21,7 @@ test('a second process ends with a message that names the folder, and the first 
 test('a folder is free again at once when its process is killed', async () => {
   const folder = dataFolder();
   const first = startDatabaseProcess(folder, 'hold');
-  await until(() => first.lines().includes('open'), 20_000);
+  await until(() => first.lines().includes('open'), 40_000);
   first.child.kill('SIGKILL');
   await first.ended;
   (await lockFolder(folder)).release();

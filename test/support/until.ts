@@ -11,7 +11,7 @@ const POLL_MS = 10;
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  deadlineMs = 5_000,
+  deadlineMs = 20_000,
 ): Promise<Exclude<T, false | null | undefined>> {
   const end = performance.now() + deadlineMs;
   for (;;) {
