@@ -80,7 +80,12 @@ describe.runIf(executable !== null)('GraphiQL', () => {
       tab,
     );
     if (variables !== undefined) await setVariables(on, JSON.stringify(variables));
-    await on.$eval('button.graphiql-execute-button', (button) => button.click());
+    await until(async () => {
+      await on.$eval('button.graphiql-execute-button', (button) => button.click());
+      const answer = await until(async () => (await shown(on)) || null, 10_000);
+      // For a moment GraphiQL still has the name of the operation of the tab before.
+      return !answer.includes('Cannot infer operation');
+    }, 20_000);
   }
 
   /** Types over the variables until they are what they should be: the editor completes and closes as one types. */
