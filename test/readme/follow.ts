@@ -3,7 +3,7 @@
  * commands that the README itself names, and then every example against a running service.
  *
  * The service listens on a free port, which the commands get instead of 4000. Blocks are marked by the word `run` after their language: `sh run demo` and `sh run` are commands,
- * `ts run agents/x.ts` is a file to write first, `graphql run` an operation.
+ * `js run agents/x.js` is a file to write first, `graphql run` an operation.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -46,7 +46,7 @@ try {
   }
   for (const { language, words, code } of blocks) {
     const [file] = words;
-    if (language !== 'ts' || file === undefined) continue;
+    if (language === 'sh' || file === undefined) continue;
     mkdirSync(path.dirname(path.join(clone, file)), { recursive: true });
     writeFileSync(path.join(clone, file), code);
   }
