@@ -37,7 +37,7 @@ const schema = z.object({
  *
  * The old key ends after `overlapMs`, or at its own end if that is sooner. Needs ADMIN, and at least the key's own
  * role: whoever rotates a key holds it. Throws ValidationError, NotFoundError, or InvalidStateError when the key is
- * revoked or expired.
+ * revoked or expired, or is changed by someone else at the same moment.
  */
 export async function rotateApiKey(
   deps: Pick<ServiceDeps, 'db' | 'newId' | 'now'>,
@@ -50,6 +50,10 @@ export async function rotateApiKey(
   const old = await findApiKey(deps.db, actor.customerId, apiKeyId);
   if (old === null) throw new NotFoundError('API key', apiKeyId);
   requireRole(actor, old.role);
+  if (old.revokedAt !== null || (old.expiresAt !== null && old.expiresAt <= now)) {
+    const status = old.revokedAt === null ? 'EXPIRED' : 'REVOKED';
+    throw new InvalidStateError('This key no longer works; create a new one.', status);
+  }
   const end = new Date(
     Math.min(now.getTime() + (overlapMs ?? 0), old.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY),
   );
@@ -65,15 +69,10 @@ export async function rotateApiKey(
     lastUsedAt: null,
   };
   const previous = await deps.db.transaction().execute(async (tx) => {
-    const ended = await expireApiKey(tx, actor.customerId, old.id, now, end);
+    const ended = await expireApiKey(tx, old, end);
     if (ended !== null) await insertApiKey(tx, apiKey, hash);
     return ended;
   });
-  if (previous === null) {
-    throw new InvalidStateError(
-      'This key is revoked or expired; create a new one.',
-      old.revokedAt === null ? 'EXPIRED' : 'REVOKED',
-    );
-  }
+  if (previous === null) throw new InvalidStateError('Someone else just rotated or revoked this key.', 'CHANGED');
   return { apiKey, secret, previous };
 }

@@ -78,21 +78,19 @@ export async function revokeApiKey(db: Db, customerId: string, id: string, at: D
   return row ?? null;
 }
 
-/** Sets when the customer's valid key ends; the key as it is then, or null when it is no longer valid. */
-export async function expireApiKey(
-  db: Db,
-  customerId: string,
-  id: string,
-  now: Date,
-  at: Date,
-): Promise<ApiKey | null> {
+/**
+ * Sets when a key ends; the key as it is then.
+ *
+ * null when it was revoked, or its end was changed since `key` was read: of two that change it only one succeeds.
+ */
+export async function expireApiKey(db: Db, key: ApiKey, at: Date): Promise<ApiKey | null> {
   const row = await named(db, 'expireApiKey')
     .updateTable('apiKey')
     .set({ expiresAt: at })
-    .where('customerId', '=', customerId)
-    .where('id', '=', id)
+    .where('customerId', '=', key.customerId)
+    .where('id', '=', key.id)
     .where('revokedAt', 'is', null)
-    .where((eb) => eb.or([eb('expiresAt', 'is', null), eb('expiresAt', '>', now)]))
+    .where('expiresAt', 'is not distinct from', key.expiresAt)
     .returning(COLUMNS)
     .executeTakeFirst();
   return row ?? null;
