@@ -53,7 +53,7 @@ create table datasource (
   content_hash text,
   created_at timestamptz not null default now(),
   check ((kind = 'FOLDER') = (folder_path is not null and folder_glob is not null)),
-  check ((kind = 'INLINE') = (content_hash is not null))
+  check (kind = 'INLINE' or content_hash is null)
 );
 create unique index datasource_name on datasource (project_id, name) where kind <> 'INLINE';
 create unique index datasource_inline on datasource (project_id, content_hash) where kind = 'INLINE';
@@ -155,6 +155,8 @@ create table batch_execution (
   sample_size integer check (sample_size >= 1),
   pause_reason text check (pause_reason in ('USER', 'SAMPLE', 'AGENT_STORM')),
   stop_reason text,
+  wait_reason text,
+  wait_until timestamptz,
   round_opened_at timestamptz not null default now(),
   round_closed_base integer not null default 0,
   last_activity_at timestamptz not null default now(),
@@ -181,6 +183,13 @@ create table batch_execution (
 create index batch_execution_list on batch_execution (project_id, created_at, id);
 create index batch_execution_list_started on batch_execution (project_id, started_at, id);
 create index batch_execution_open on batch_execution (created_at) where ended_at is null;
+
+create table batch_draft (
+  execution_id text primary key references batch_execution on delete cascade,
+  item_count integer not null default 0,
+  next_index integer not null default 0,
+  check (next_index between 0 and item_count)
+);
 
 create table execution_round (
   execution_id text not null references batch_execution on delete cascade,

@@ -113,6 +113,8 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     log,
     cancelGraceMs: config.cancelGraceMs,
     drainMs: DRAIN_MS,
+    nodeConcurrency: config.nodeConcurrency,
+    stormLimitMs: config.stormLimitMs,
     pollMs: POLL_MS,
   });
   const deps: ServiceDeps = { db, newId, now, agents: registry, sources, engine, publish, feed };

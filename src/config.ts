@@ -64,6 +64,16 @@ const ENVIRONMENT = {
     fallback: null,
     meaning: 'folder datasources of a project live below `<this>/<project id or slug>`; unset means none',
   },
+  BATCHYARD_NODE_CONCURRENCY: {
+    schema: integer(1, 100_000),
+    fallback: '1000',
+    meaning: 'items that run at a time in this process, over all executions; they share it fairly',
+  },
+  BATCHYARD_STORM_LIMIT_MS: {
+    schema: integer(1_000, 86_400_000),
+    fallback: '600000',
+    meaning: 'how long an agent may fail at most calls before the executions that need it are paused, in ms',
+  },
   BATCHYARD_CANCEL_GRACE_MS: {
     schema: integer(0, 600_000),
     fallback: '5000',
@@ -158,6 +168,8 @@ const toConfig = (read: Read) => ({
   secretKey: read('BATCHYARD_SECRET_KEY'),
   agentsDir: read('BATCHYARD_AGENTS_DIR') ?? '',
   foldersDir: read('BATCHYARD_FOLDERS_DIR'),
+  nodeConcurrency: read('BATCHYARD_NODE_CONCURRENCY') ?? 0,
+  stormLimitMs: read('BATCHYARD_STORM_LIMIT_MS') ?? 0,
   cancelGraceMs: read('BATCHYARD_CANCEL_GRACE_MS') ?? 0,
   stopTimeoutMs: read('BATCHYARD_STOP_TIMEOUT_MS') ?? 0,
   allowedHosts: read('BATCHYARD_ALLOWED_HOSTS') ?? [],

@@ -169,6 +169,9 @@ export interface Execution extends ItemCounts {
   /** Items to run before it pauses; null when it runs on. */
   readonly sampleSize: number | null;
   readonly pauseReason: PauseReason | null;
+  /** What it waits for at the moment, for people, and until when. */
+  readonly waitReason: string | null;
+  readonly waitUntil: Date | null;
   readonly sealedAt: Date | null;
   readonly roundOpenedAt: Date;
   /** Items already closed when the round opened, the base of the round's rate. */

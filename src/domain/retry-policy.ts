@@ -32,9 +32,34 @@ export function backoffDelayMs(
   return Math.round(Math.max(delay, retryAfterMs ?? 0));
 }
 
-/** Whether an error may be tried again, given how many retries were spent in this tier and round. */
-export function mayRetry(error: ItemError, retriesSpent: number, retryLimit: number): boolean {
-  return retriesSpent < retryLimit && isRetryable(error);
+/** What is otherwise for errors of one category. */
+export interface RetryRule {
+  readonly category: ErrorCategory;
+  /** Tries after the first for these errors; 0 for none. */
+  readonly retryLimit?: number;
+  readonly backoff?: Backoff;
+}
+
+/** How an execution retries: the budget of an item, the delay, and what is otherwise for some categories. */
+export interface RetryPolicy {
+  readonly retryLimit: number;
+  readonly backoff: Backoff;
+  readonly rules: readonly RetryRule[];
+}
+
+/**
+ * The delay in ms before the next attempt, or null when there is to be none.
+ *
+ * `charged` is how many failed attempts counted before this one. A rule for the error's category takes the place of
+ * the general limit and backoff, also for categories that are not retried by themselves; the thrower's own
+ * `transient: false` always ends it.
+ */
+export function nextDelayMs(policy: RetryPolicy, error: ItemError, charged: number, random: number): number | null {
+  const rule = policy.rules.find(({ category }) => category === error.category);
+  const limit = rule?.retryLimit ?? policy.retryLimit;
+  const retryable = error.declared ?? (rule?.retryLimit !== undefined || isRetryable(error));
+  if (!retryable || charged >= limit) return null;
+  return backoffDelayMs(rule?.backoff ?? policy.backoff, charged + 1, random, error.retryAfterMs);
 }
 
 /** Whether the error's kind allows an automatic retry, whatever the budget. */

@@ -1,5 +1,5 @@
 /** The batch spec: what a definition says and an execution runs, in its JSON form. */
-import type { Backoff } from './retry-policy.ts';
+import type { Backoff, RetryRule } from './retry-policy.ts';
 
 /** Which elements of a datasource an execution takes; all given filters must match. */
 export interface InputFilters {
@@ -12,6 +12,12 @@ export interface InputFilters {
   readonly additionalProperties?: unknown;
 }
 
+/** At most this many calls of an agent start in any second or minute, over all executions of a node. */
+export interface RateLimit {
+  readonly starts: number;
+  readonly per: 'SECOND' | 'MINUTE';
+}
+
 /** One stage of a definition. */
 export interface TierSpec {
   /** The agent's id or name as the user gave it. */
@@ -19,6 +25,7 @@ export interface TierSpec {
   readonly userMessage?: string;
   /** The agent's configuration, checked against its schema when the execution is created. */
   readonly config?: unknown;
+  readonly rateLimit?: RateLimit;
 }
 
 /** How an execution runs; every duration in ms. */
@@ -27,6 +34,8 @@ export interface ExecutionParams {
   readonly retryLimit: number;
   readonly itemTimeoutMs: number;
   readonly backoff: Backoff;
+  /** What is otherwise for errors of some categories. */
+  readonly retryRules?: readonly RetryRule[];
 }
 
 /** A definition's content: immutable, and equal content is the same version. */

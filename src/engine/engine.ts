@@ -5,19 +5,27 @@
  * how a fresh process finds what a dead one left.
  */
 import pLimit, { type LimitFunction } from 'p-limit';
-import { ExecutionRunner } from './execution-runner.ts';
+import { AgentGates } from './agent-gate.ts';
+import { ExecutionRunner, type NodeShared } from './execution-runner.ts';
+import { FairSlots } from './fair-slots.ts';
 import type { EngineParts } from './ports.ts';
 
 export class Engine {
   readonly #parts: EngineParts;
   readonly #runners = new Map<string, ExecutionRunner>();
-  readonly #slots = new Map<string, LimitFunction>();
+  readonly #limits = new Map<string, LimitFunction>();
+  readonly #shared: NodeShared;
   #cancelPoll: (() => void) | null = null;
   #polling: Promise<void> | null = null;
   #state: 'new' | 'started' | 'stopped' = 'new';
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#shared = {
+      gates: new AgentGates(parts.clock),
+      slots: new FairSlots(parts.nodeConcurrency),
+      limitOf: (executionId, lane, share) => this.#limitOf(executionId, lane, share),
+    };
   }
 
   /** Begins with every execution that is open; resolves once all have been found. */
@@ -43,9 +51,14 @@ export class Engine {
       running.poke();
       return;
     }
-    const runner = new ExecutionRunner(this.#parts, executionId, (id, lane, share) => this.#slotsOf(id, lane, share));
+    const runner = new ExecutionRunner(this.#parts, executionId, this.#shared);
     this.#runners.set(executionId, runner);
     void runner.done.finally(() => this.#ended(executionId, runner));
+  }
+
+  /** Starts nothing more of an execution until it has looked at it again; to be called once a pause or cancel is committed. */
+  hold(executionId: string): void {
+    this.#runners.get(executionId)?.hold();
   }
 
   /** Executions with work on this node. */
@@ -57,17 +70,17 @@ export class Engine {
     this.#runners.delete(executionId);
     // Woken between its last look and here, e.g. by a retry of what had just ended.
     if (runner.isPoked) this.wake(executionId);
-    for (const [key, slots] of this.#slots) {
-      if (slots.activeCount === 0 && slots.pendingCount === 0) this.#slots.delete(key);
+    for (const [key, limit] of this.#limits) {
+      if (limit.activeCount === 0 && limit.pendingCount === 0) this.#limits.delete(key);
     }
   }
 
-  #slotsOf(executionId: string, lane: number, share: number): LimitFunction {
+  #limitOf(executionId: string, lane: number, share: number): LimitFunction {
     const key = `${executionId}/${lane}`;
-    const slots = this.#slots.get(key) ?? pLimit(share);
-    slots.concurrency = share;
-    this.#slots.set(key, slots);
-    return slots;
+    const limit = this.#limits.get(key) ?? pLimit(share);
+    limit.concurrency = share;
+    this.#limits.set(key, limit);
+    return limit;
   }
 
   async #poll(): Promise<void> {

@@ -9,7 +9,10 @@ import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
 import type { PauseReason } from '../domain/model.ts';
 import { isClaimable } from '../domain/states.ts';
+import type { Wait } from './admission.ts';
+import type { AgentGates } from './agent-gate.ts';
 import { closeExecution } from './close.ts';
+import type { FairSlots } from './fair-slots.ts';
 import { Latch } from './latch.ts';
 import { LaneRunner } from './lane-runner.ts';
 import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
@@ -18,32 +21,47 @@ const PAUSE_AFTER_ERROR_MS = 500;
 /** How long a stopping lane waits for aborted calls before it goes on without them. */
 const SHUTDOWN_GRACE_MS = 1_000;
 
-/** The slots of a lane; they outlive its runs while calls that ignore their abort still use some. */
-export type SlotsOf = (executionId: string, lane: number, share: number) => LimitFunction;
+/** What the executions of a node share. */
+export interface NodeShared {
+  readonly gates: AgentGates;
+  readonly slots: FairSlots;
+  /** The slots of a lane; they outlive its runs while calls that ignore their abort still use some. */
+  limitOf(executionId: string, lane: number, share: number): LimitFunction;
+}
 
 export class ExecutionRunner {
   readonly #parts: EngineParts;
   readonly #id: string;
-  readonly #slotsOf: SlotsOf;
+  readonly #shared: NodeShared;
   readonly #wake = new Latch();
   readonly #lanes = new Map<number, LaneRunner>();
   readonly #laneRuns = new Set<Promise<void>>();
+  #holds = 0;
   #preparing: Promise<void> | null = null;
+  #noted: Wait | null = null;
+  #waitingSince: Date | null = null;
   #cancelDeadline: (() => void) | null = null;
   #stopping = false;
   /** Resolves when this node has nothing more to do for the execution. */
   readonly done: Promise<void>;
 
-  constructor(parts: EngineParts, executionId: string, slotsOf: SlotsOf) {
+  constructor(parts: EngineParts, executionId: string, shared: NodeShared) {
     this.#parts = parts;
     this.#id = executionId;
-    this.#slotsOf = slotsOf;
+    this.#shared = shared;
     this.done = this.#run();
   }
 
   /** Looks at the execution again. */
   poke(): void {
     for (const lane of this.#lanes.values()) lane.poke();
+    this.#wake.set();
+  }
+
+  /** Starts nothing more until it has looked at the execution again. */
+  hold(): void {
+    this.#holds += 1;
+    for (const lane of this.#lanes.values()) lane.pause();
     this.#wake.set();
   }
 
@@ -82,8 +100,11 @@ export class ExecutionRunner {
 
   /** Does what the execution's row asks for; true when it has ended. */
   async #look(): Promise<boolean> {
+    const holds = this.#holds;
     const open = await this.#parts.store.openExecution(this.#id);
     if (open === null) return true;
+    // Held while the row was read: what was read may be from before the commit that it is held for.
+    if (holds !== this.#holds) return false;
     this.#expect(open.deadlineAt);
     if (open.closing !== null) {
       return await closeExecution(this.#parts, open, open.closing, {
@@ -101,11 +122,31 @@ export class ExecutionRunner {
 
   /** Runs what may run, with the parameters as they are now. */
   async #goOn(open: OpenExecution): Promise<void> {
-    for (const { no, share } of open.lanes) this.#lanes.get(no)?.tune({ share, retryLimit: open.retryLimit });
+    const { retryLimit, priority } = open;
+    for (const { no, share } of open.lanes) this.#lanes.get(no)?.tune({ share, retryLimit, priority });
     for (const lane of this.#lanes.values()) lane.unpause();
     await this.#startLanes(open);
     // Whoever has a lane prepares: two nodes could, but only one would get each chunk in.
     if (open.unprepared && this.#lanes.size > 0) this.#preparing ??= this.#prepareAll();
+  }
+
+  /** Says on the execution what it waits for; a storm that goes on for too long pauses it. */
+  #noteWait(wait: Wait | null): void {
+    if (wait?.until.getTime() === this.#noted?.until.getTime()) return;
+    this.#noted = wait;
+    this.#waitingSince = wait && (this.#waitingSince ?? this.#parts.clock.now());
+    const overdue =
+      wait !== null && wait.until.getTime() - (this.#waitingSince?.getTime() ?? 0) > this.#parts.stormLimitMs;
+    // Counted anew after a resume: whoever resumes wants it to be tried.
+    if (overdue) this.#waitingSince = null;
+    const noted = overdue ? this.#pauseAs('AGENT_STORM') : this.#sayWait(wait);
+    noted.catch((error: unknown) => this.#stumble(error));
+  }
+
+  async #sayWait(wait: Wait | null): Promise<void> {
+    const said = wait && { reason: `The agent ${wait.agentName} fails at most calls; it is tried again later.`, until: wait.until };
+    const revision = await this.#parts.store.noteWait(this.#id, said);
+    if (revision !== null) this.#parts.publish(this.#id, revision);
   }
 
   async #pauseAs(reason: PauseReason): Promise<void> {
@@ -143,6 +184,7 @@ export class ExecutionRunner {
   }
 
   async #startLanes(open: OpenExecution): Promise<void> {
+    const { gates, slots } = this.#shared;
     for (const { no } of open.lanes) {
       if (this.#lanes.has(no) || this.#stopping) continue;
       const taken = await this.#parts.store.takeLane(this.#id, no);
@@ -154,9 +196,12 @@ export class ExecutionRunner {
           taken.items.map((item) => item.ordinal),
         );
       }
-      const slots = this.#slotsOf(this.#id, no, taken.share);
-      const lane = new LaneRunner(this.#parts, taken, agents, slots, {
+      const { share, retryLimit } = taken;
+      const tuning = { share, retryLimit, priority: open.priority };
+      const limit = this.#shared.limitOf(this.#id, no, share);
+      const lane = new LaneRunner(this.#parts, taken, agents, { limit, gates, slots, tuning }, {
         changed: () => this.#wake.set(),
+        waits: (wait) => this.#noteWait(wait),
         broken: (error) => this.#stumble(error),
       });
       this.#lanes.set(no, lane);

@@ -3,22 +3,29 @@ import type { AgentContext, AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
 import { itemId } from '../domain/ids.ts';
 import type { ItemError } from '../domain/item-error.ts';
-import { backoffDelayMs, mayRetry } from '../domain/retry-policy.ts';
+import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
+import type { AgentGate } from './agent-gate.ts';
 import { type AttemptEnd, type Call, callAgent } from './attempt.ts';
 import { type LaneItem, toCancelled, toExpired, toFailed, toRetrying, toReturned, toRunning, toSucceeded } from './lane-item.ts';
 import type { EngineParts, ItemInput, TakenLane } from './ports.ts';
 import type { Recorder } from './recorder.ts';
 
+/** Over how long the items that a storm put off come back, in ms. */
+const AFTER_STORM_MS = 1_000;
+
 export interface ItemCalls {
   readonly parts: EngineParts;
   readonly taken: TakenLane;
-  /** The code of each tier. */
-  readonly agents: readonly AgentRun[];
+  /** The code of each tier, and what all its calls on this node share. */
+  readonly tiers: readonly { readonly run: AgentRun; readonly gate: AgentGate }[];
   readonly recorder: Recorder;
-  /** Tries after the first that an item has in one tier and round. */
-  retryLimit(): number;
+  policy(): RetryPolicy;
   /** What an interrupted attempt means for its item; null while nothing interrupts. */
   interruption(): Interruption | null;
+  /** Waits until a call may start; false when the item is not to start, or to go on, here. */
+  admit(gate: AgentGate, begins: boolean): true | Promise<boolean>;
+  /** Gives back what `admit` took. */
+  release(): void;
   /** An agent is being called for the item. */
   opened(item: LaneItem, call: Call): void;
   /** The lane has recorded all that this slot does for the item; its last call may still be going on. */
@@ -31,36 +38,82 @@ export type Interruption = 'CANCELLED' | 'EXPIRED' | 'shutdown' | 'lost';
 /**
  * Runs an item from its present tier to the end of what one slot does for it: its success, its failure, or the
  * start of a backoff. Resolves when the last call is quiet, so a call that ignores its abort keeps the slot.
+ * `false` means that nothing was begun and the item is as it was.
  *
  * With `afterDeath` the start is committed before the agent is called: if this item kills the process again,
  * the count of deaths has it.
  */
-export async function runItem(calls: ItemCalls, item: LaneItem, input: ItemInput, afterDeath: boolean): Promise<void> {
-  const { parts, taken, recorder } = calls;
+export async function runItem(
+  calls: ItemCalls,
+  item: LaneItem,
+  input: ItemInput,
+  afterDeath: boolean,
+): Promise<boolean> {
+  const { parts, taken } = calls;
   let previous =
     item.tier === 0 ? null : await parts.store.previousResult(taken.lane.executionId, item.ordinal, item.tier - 1);
-  for (;;) {
-    const at = parts.clock.now();
-    item.attempt += 1;
-    item.startedAt ??= at;
-    recorder.stage(item, toRunning(item));
-    if (afterDeath) await recorder.flushed();
-    if (calls.interruption() !== null) return interrupt(calls, item, at);
-    const call = callAgent(codeOf(calls, item), contextOf(calls, item, input, previous), taken.spec.execution.itemTimeoutMs, parts.clock);
-    calls.opened(item, call);
-    const end = await call.end;
-    const goesOn = record(calls, item, input, end);
-    if (!goesOn) calls.closed(item);
-    await call.quiet;
-    if (!goesOn) return;
-    if (end.kind === 'result') previous = JSON.parse(end.result.data);
+  for (let begins = true; ; begins = false) {
+    const { gate } = tierOf(calls, item);
+    const admission = calls.admit(gate, begins);
+    if (admission !== true && !(await admission)) return leave(calls, item, begins);
+    const end = await attempt(calls, item, input, previous, afterDeath);
+    if (end === 'over') return true;
+    if (end !== 'again') previous = JSON.parse(end.data);
   }
 }
 
-function codeOf(calls: ItemCalls, item: LaneItem): AgentRun {
-  const run = calls.agents[item.tier];
-  if (run === undefined) throw new Error(`execution ${calls.taken.lane.executionId} has no tier ${item.tier}`);
-  return run;
+/** Not admitted: an item that has begun goes the way of what interrupts it. */
+function leave(calls: ItemCalls, item: LaneItem, begins: boolean): boolean {
+  if (begins) return false;
+  interrupt(calls, item, calls.parts.clock.now());
+  calls.closed(item);
+  return true;
+}
+
+/** One admitted call, recorded; resolves when it is quiet. A result is what the next tier starts from. */
+async function attempt(
+  calls: ItemCalls,
+  item: LaneItem,
+  input: ItemInput,
+  previous: unknown,
+  afterDeath: boolean,
+): Promise<'over' | 'again' | StorableResult> {
+  const { parts, taken, recorder } = calls;
+  const { run, gate } = tierOf(calls, item);
+  let call: Call | null = null;
+  try {
+    item.attempt += 1;
+    item.startedAt ??= parts.clock.now();
+    recorder.stage(item, toRunning(item));
+    if (afterDeath) await recorder.flushed();
+    const end =
+      calls.interruption() === null
+        ? await gate.watch(() => {
+            call = callAgent(run, contextOf(calls, item, input, previous), taken.spec.execution.itemTimeoutMs, parts.clock);
+            calls.opened(item, call);
+            return call.end;
+          })
+        : ({ kind: 'interrupted' } as const);
+    // The storm took up again between the admission and the call: none was made.
+    if (end === null) item.attempt -= 1;
+    const goesOn = end === null || record(calls, item, input, end);
+    if (!goesOn) calls.closed(item);
+    await quiet(call);
+    if (!goesOn) return 'over';
+    return end?.kind === 'result' ? end.result : 'again';
+  } finally {
+    calls.release();
+  }
+}
+
+async function quiet(call: Call | null): Promise<void> {
+  await call?.quiet;
+}
+
+function tierOf(calls: ItemCalls, item: LaneItem): ItemCalls['tiers'][number] {
+  const tier = calls.tiers[item.tier];
+  if (tier === undefined) throw new Error(`execution ${calls.taken.lane.executionId} has no tier ${item.tier}`);
+  return tier;
 }
 
 /** Stages what an attempt produced; true when the item goes on in its slot: in its next tier, or with another call. */
@@ -82,7 +135,7 @@ function advance(
   at: Date,
 ): boolean {
   const row = { ...result, ordinal: item.ordinal, tier: item.tier, attempt: item.attempt, contentHash: input.contentHash() };
-  const last = item.tier === calls.agents.length - 1;
+  const last = item.tier === calls.tiers.length - 1;
   if (last) {
     calls.recorder.stage(item, toSucceeded(item, at, result.fieldErrors !== null), { result: row });
     return false;
@@ -95,15 +148,25 @@ function advance(
 }
 
 function failAttempt(calls: ItemCalls, item: LaneItem, error: ItemError, at: Date): void {
-  const { parts, taken, recorder } = calls;
+  const { parts, recorder } = calls;
   const failure = { ordinal: item.ordinal, tier: item.tier, attempt: item.attempt, error, at };
-  const closes = calls.interruption() === 'CANCELLED' || calls.interruption() === 'EXPIRED';
-  if (closes || !mayRetry(error, item.charged, calls.retryLimit())) {
-    return recorder.stage(item, toFailed(item, at, error), { failure });
-  }
-  item.charged += 1;
-  const delay = backoffDelayMs(taken.spec.execution.backoff, item.charged, parts.random(), error.retryAfterMs);
+  const delay = retryDelay(calls, item, error, at);
+  if (delay === null) return recorder.stage(item, toFailed(item, at, error), { failure });
   recorder.stage(item, toRetrying(item, new Date(at.getTime() + delay), error), { failure });
+  parts.log.debug({ executionId: calls.taken.lane.executionId, ordinal: item.ordinal, errorCode: error.code }, 'will be retried');
+}
+
+/** How long to wait for the next attempt, in ms, its charge noted; null when there is to be none. */
+function retryDelay(calls: ItemCalls, item: LaneItem, error: ItemError, at: Date): number | null {
+  const interruption = calls.interruption();
+  if (interruption === 'CANCELLED' || interruption === 'EXPIRED') return null;
+  const random = calls.parts.random();
+  const parkedMs = tierOf(calls, item).gate.parkedMs(error.category, at);
+  // In a storm everyone fails: that is no item's fault, and costs none its tries.
+  if (parkedMs !== null && error.declared !== false) return parkedMs + random * AFTER_STORM_MS;
+  const delay = nextDelayMs(calls.policy(), error, item.charged, random);
+  if (delay !== null) item.charged += 1;
+  return delay;
 }
 
 function interrupt(calls: ItemCalls, item: LaneItem, at: Date): void {

@@ -13,6 +13,9 @@
 import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
 import { type ExecutionStatus, isClaimable, isFinalExecution } from '../domain/states.ts';
+import { Admission, type Wait } from './admission.ts';
+import type { AgentGates } from './agent-gate.ts';
+import type { FairSlots } from './fair-slots.ts';
 import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
 import type { Call } from './attempt.ts';
 import { Latch } from './latch.ts';
@@ -37,8 +40,26 @@ const DUE_GRAIN_MS = 20;
 export interface LaneHooks {
   /** The execution is no longer one whose items may start, or the lane has run out of items. */
   changed(): void;
+  /** The lane waits out a storm of its agent, or no longer does. */
+  waits(wait: Wait | null): void;
   /** The lane cannot go on for this reason, which no retry here mends. */
   broken(error: unknown): void;
+}
+
+/** What a lane follows and may change while it runs. */
+export interface LaneTuning {
+  readonly share: number;
+  readonly retryLimit: number;
+  readonly priority: number;
+}
+
+/** What a lane shares with others of its node. */
+export interface LaneShared {
+  /** The lane's slots: calls of an earlier run of it that have not ended still use theirs. */
+  readonly limit: LimitFunction;
+  readonly gates: AgentGates;
+  readonly slots: FairSlots;
+  readonly tuning: LaneTuning;
 }
 
 export class LaneRunner {
@@ -55,7 +76,8 @@ export class LaneRunner {
   readonly #busy = new Set<LaneItem>();
   /** Claimed and not started, by whether its start must be committed first. */
   readonly #waiting = new Map<LaneItem, boolean>();
-  #retryLimit: number;
+  readonly #admission: Admission;
+  #tuning: LaneTuning;
   #paused = false;
   #halted = false;
   #interruption: Interruption | null = null;
@@ -65,19 +87,26 @@ export class LaneRunner {
   #dueAt: number | null = null;
   #cancelDue: (() => void) | null = null;
 
-  /** `limit` holds the lane's slots: calls of an earlier run that have not ended still use theirs. */
   constructor(
     parts: EngineParts,
     taken: TakenLane,
     agents: readonly AgentRun[],
-    limit: LimitFunction,
+    shared: LaneShared,
     hooks: LaneHooks,
   ) {
     this.#parts = parts;
     this.#taken = taken;
     this.#hooks = hooks;
-    this.#limit = limit;
-    this.#retryLimit = taken.retryLimit;
+    this.#limit = shared.limit;
+    this.#tuning = shared.tuning;
+    const { gates, slots } = shared;
+    const tiers = taken.spec.tiers.map((tier) => gates.of(tier.agentId, tier.rateLimit ?? null));
+    this.#admission = new Admission({
+      ...{ executionId: taken.lane.executionId, clock: parts.clock, slots },
+      weight: () => 2 ** this.#tuning.priority,
+      barred: (begins) => this.#end !== null || this.#interruption !== null || (begins && (this.#halted || this.#paused)),
+      waits: (wait) => hooks.waits(wait),
+    });
     this.#recorder = new Recorder(parts, taken.lane, taken.round, {
       answered: (answer) => this.#answered(answer),
       written: (item, move) => this.#written(item, move),
@@ -89,9 +118,14 @@ export class LaneRunner {
     this.#itemCalls = {
       parts,
       taken,
-      agents,
+      tiers: agents.map((run, tier) => ({ run, gate: tiers[tier] ?? gates.of('', null) })),
       recorder: this.#recorder,
-      retryLimit: () => this.#retryLimit,
+      policy: () => {
+        const { backoff, retryRules = [] } = taken.spec.execution;
+        return { retryLimit: this.#tuning.retryLimit, backoff, rules: retryRules };
+      },
+      admit: (gate, begins) => this.#admission.enter(gate, taken.spec.tiers[0]?.agentName ?? '', begins),
+      release: () => this.#admission.leave(),
       interruption: () => this.#interruption,
       opened: (item, call) => void this.#calls.set(item.ordinal, call),
       closed: (item) => this.#closed(item),
@@ -124,6 +158,7 @@ export class LaneRunner {
   halt(): void {
     this.#halted = true;
     this.#limit.clearQueue();
+    this.#admission.recheck();
     this.#wake.set();
   }
 
@@ -132,6 +167,7 @@ export class LaneRunner {
     if (this.#paused) return;
     this.#paused = true;
     this.#limit.clearQueue();
+    this.#admission.recheck();
   }
 
   /** Goes on after a pause. */
@@ -143,15 +179,16 @@ export class LaneRunner {
   }
 
   /** Takes over changed parameters: the next start and the next failure follow them. */
-  tune({ share, retryLimit }: { share: number; retryLimit: number }): void {
-    this.#limit.concurrency = share;
-    this.#retryLimit = retryLimit;
+  tune(tuning: LaneTuning): void {
+    this.#limit.concurrency = tuning.share;
+    this.#tuning = tuning;
   }
 
   /** Aborts what runs: its items end so, or on a shutdown go back to the pool uncharged. */
   abort(reason: Exclude<Interruption, 'lost'>): void {
     if (this.#interruption !== null) return;
     this.#interruption = reason;
+    this.#admission.recheck();
     for (const call of this.#calls.values()) call.abort(ABORT_TEXTS[reason]);
   }
 
@@ -254,9 +291,13 @@ export class LaneRunner {
     this.#waiting.delete(item);
     this.#inputs.delete(item.ordinal);
     this.#busy.add(item);
+    if (afterDeath) item.deaths += 1;
     try {
-      if (afterDeath) item.deaths += 1;
-      await runItem(this.#itemCalls, item, input, afterDeath);
+      if (await runItem(this.#itemCalls, item, input, afterDeath)) return;
+      // Barred before it began: it waits for the end of the pause, or for the lane's next holder.
+      if (afterDeath) item.deaths -= 1;
+      this.#inputs.set(item.ordinal, input);
+      this.#waiting.set(item, afterDeath);
     } catch (error) {
       this.#lose();
       this.#hooks.broken(error);
@@ -306,6 +347,7 @@ export class LaneRunner {
     this.#halted = true;
     this.#limit.clearQueue();
     this.#cancelDue?.();
+    this.#admission.recheck();
     this.#recorder.lose();
     for (const call of this.#calls.values()) {
       call.abort('Another node runs this item.');

@@ -182,6 +182,8 @@ export interface LaneStore {
   fenceLanes(executionId: string): Promise<void>;
   /** Records why an execution cannot go on; nothing of it is claimed any more. */
   stopExecution(executionId: string, reason: string): Promise<void>;
+  /** Says what an execution waits for, null for nothing; its new revision, or null when it has ended. */
+  noteWait(executionId: string, wait: { reason: string; until: Date } | null): Promise<number | null>;
   /** Pauses an execution that is QUEUED or RUNNING; its new revision, or null when it is not. */
   pauseExecution(executionId: string, reason: PauseReason): Promise<number | null>;
   /** Closes a chunk of open items, and the execution with the last of them. */
@@ -239,6 +241,10 @@ export interface EngineParts {
   readonly cancelGraceMs: number;
   /** How long a stopping node lets running calls finish before it aborts them. */
   readonly drainMs: number;
+  /** Calls that run at a time on this node, over all executions. */
+  readonly nodeConcurrency: number;
+  /** How long a storm of its agent may go on before an execution is paused. */
+  readonly stormLimitMs: number;
   /** How often it looks for work that nobody told it of. */
   readonly pollMs: number;
 }

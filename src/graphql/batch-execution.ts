@@ -78,6 +78,15 @@ export const ExecutionType = builder.objectRef<Execution>('BatchExecution').impl
       nullable: true,
       description: 'Why it is PAUSED; null while it is not.',
     }),
+    waitReason: t.exposeString('waitReason', {
+      nullable: true,
+      description: 'Why nothing of it starts at the moment though it is not paused, for people; null when nothing holds it.',
+    }),
+    waitUntil: t.expose('waitUntil', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it tries again; null when nothing holds it.',
+    }),
     deadlineAt: t.expose('deadlineAt', {
       type: 'DateTime',
       nullable: true,

@@ -12,6 +12,7 @@ const RANGES = {
   concurrency: 'Items of one execution that run at once.',
   retryLimit: 'Automatic retries of one item in one tier and round.',
   itemTimeoutMs: 'Time of one attempt, in ms.',
+  rateLimitStarts: 'Starts of an agent in one second or minute, in a `rateLimit`.',
   priority: 'Weight of an execution where executions compete; each step doubles its share.',
   pageSize: 'Entries of one page of a list.',
   backoffMs: 'Delay before the first automatic retry, and the longest delay, in ms.',

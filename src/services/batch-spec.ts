@@ -15,7 +15,7 @@ import { ValidationError, type ValidationIssue } from '../domain/user-error.ts';
 import type { NewElement } from '../store/data-elements.ts';
 import type { Tx } from '../store/database.ts';
 import { findDatasource, keepDatasource } from '../store/datasources.ts';
-import { checkElements } from './element-input.ts';
+import { checkElements, defaultItemId } from './element-input.ts';
 import type { IssueList, Loc } from './issue-list.ts';
 import { type PlacedTier, pinAgents } from './pin-agents.ts';
 import type { ServiceDeps } from './ports.ts';
@@ -44,20 +44,25 @@ export interface PreparedSpec {
   readonly additionalProperties: unknown;
 }
 
-/** The spec that an input amounts to, its agents found; undefined with every problem noted. Nothing is stored. */
+/**
+ * The spec that an input amounts to, its agents found; undefined with every problem noted. Nothing is stored.
+ *
+ * A draft's elements may still be to come, and are its own: its source is the items that came along, if any.
+ */
 export async function prepareSpec(
   deps: Pick<ServiceDeps, 'db' | 'agents'>,
   actor: Actor,
   input: BatchSpecInput,
   loc: Loc,
   issues: IssueList,
+  isDraft = false,
 ): Promise<PreparedSpec | undefined> {
   const name = issues.check(label, input.name, [...loc, 'name']);
   const filters = issues.check(filtersSchema.nullish(), input.input.filters, [...loc, 'input', 'filters']);
   const execution = issues.check(executionSchema.nullish(), input.execution, [...loc, 'execution']);
   issues.check(ownJson(LIMITS.metadataBytes), input.additionalProperties, [...loc, 'additionalProperties']);
   const tiers = await pinAgents(deps, actor, checkTiers(input, loc, issues), issues);
-  const source = await checkSource(deps, actor, input.input, [...loc, 'input'], issues);
+  const source = await checkSource(deps, actor, input.input, [...loc, 'input'], issues, isDraft);
   if (!issues.isEmpty || name === undefined || tiers === undefined || source === undefined) return undefined;
   const { additionalProperties } = input;
   return {
@@ -185,10 +190,13 @@ async function checkSource(
   { datasourceId, items }: BatchSpecInput['input'],
   loc: Loc,
   issues: IssueList,
+  isDraft: boolean,
 ): Promise<PreparedSpec['source'] | undefined> {
-  if (datasourceId != null && items != null) issues.add(loc, 'conflict', 'has both datasourceId and items');
-  if (items != null)
-    return { items: checkElements(items, [...loc, 'items'], issues, (_item, index) => `item-${index}`) };
+  if (isDraft && datasourceId != null) {
+    issues.add([...loc, 'datasourceId'], 'conflict', 'cannot be given for a draft, whose items are added to it');
+  } else if (datasourceId != null && items != null) issues.add(loc, 'conflict', 'has both datasourceId and items');
+  if (isDraft || items != null)
+    return { items: checkElements(items ?? [], [...loc, 'items'], issues, (_item, index) => defaultItemId(index)) };
   if (datasourceId == null) {
     issues.add(loc, 'missing', 'names no elements: give datasourceId or items');
     return undefined;

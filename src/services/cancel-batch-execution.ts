@@ -37,6 +37,7 @@ export async function cancelBatchExecution(
   const request = { mode: mode ?? 'ABORT', reason: reason ?? null, now: deps.now() } as const;
   const revision = await requestCancel(deps.db, actor.projectId, id, request);
   if (revision !== null) {
+    deps.engine.hold(id);
     deps.publish(id, revision);
     deps.engine.wake(id);
   }

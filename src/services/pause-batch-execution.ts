@@ -34,6 +34,7 @@ async function move(
   requireRole(actor, 'MEMBER');
   if ((await findExecution(deps.db, actor.projectId, id)) === undefined) throw new NotFoundError('batch execution', id);
   const revision = await commit(id);
+  if (verb === 'pause') deps.engine.hold(id);
   const execution = await findExecution(deps.db, actor.projectId, id);
   if (execution === undefined) throw new NotFoundError('batch execution', id);
   if (revision !== null) {

@@ -41,6 +41,8 @@ export interface ElementSources {
 export interface EngineControl {
   /** An execution was created, retried or cancelled: look at its row. Returns at once. */
   wake(executionId: string): void;
+  /** A pause or a cancel was committed: start nothing more of it here. In force when it returns. */
+  hold(executionId: string): void;
 }
 
 /** Tells that an execution has a newer revision; called after its commit, never before. */

@@ -4,7 +4,8 @@ import { patternProblem } from '../domain/filters.ts';
 import { jsonProblemMessage, toJsonText } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { isMediaTypePattern } from '../domain/media-type.ts';
-import { DEFAULT_BACKOFF } from '../domain/retry-policy.ts';
+import { ERROR_CATEGORIES } from '../domain/item-error.ts';
+import { type Backoff, DEFAULT_BACKOFF, type RetryRule } from '../domain/retry-policy.ts';
 import type { ExecutionParams, InputFilters } from '../domain/spec.ts';
 import type { ElementInput } from './element-input.ts';
 import { storableString } from './storable-string.ts';
@@ -47,18 +48,29 @@ export const retryLimit = z.int().min(LIMITS.retryLimit.min).max(LIMITS.retryLim
 export const itemTimeoutMs = z.int().min(LIMITS.itemTimeoutMs.min).max(LIMITS.itemTimeoutMs.max);
 const backoffMs = z.int().min(LIMITS.backoffMs.min).max(LIMITS.backoffMs.max);
 
+const backoff = z.object({
+  baseMs: backoffMs.nullish(),
+  factor: z.number().min(LIMITS.backoffFactor.min).max(LIMITS.backoffFactor.max).nullish(),
+  maxMs: backoffMs.nullish(),
+  jitter: z.enum(['FULL', 'NONE']).nullish(),
+});
+
 export const executionSchema = z.object({
   concurrency: concurrency.nullish(),
   retryLimit: retryLimit.nullish(),
   itemTimeoutMs: itemTimeoutMs.nullish(),
-  backoff: z
-    .object({
-      baseMs: backoffMs.nullish(),
-      factor: z.number().min(LIMITS.backoffFactor.min).max(LIMITS.backoffFactor.max).nullish(),
-      maxMs: backoffMs.nullish(),
-      jitter: z.enum(['FULL', 'NONE']).nullish(),
-    })
+  backoff: backoff.nullish(),
+  retryRules: z
+    .array(z.object({ category: z.enum(ERROR_CATEGORIES), retryLimit: retryLimit.nullish(), backoff: backoff.nullish() }))
+    .max(ERROR_CATEGORIES.length)
+    .refine((rules) => new Set(rules.map(({ category }) => category)).size === rules.length, 'has two rules for one category')
     .nullish(),
+});
+
+/** At most this many starts of an agent in any second or minute. */
+export const rateLimit = z.object({
+  starts: z.int().min(LIMITS.rateLimitStarts.min).max(LIMITS.rateLimitStarts.max),
+  per: z.enum(['SECOND', 'MINUTE']).nullish(),
 });
 
 export const overridesSchema = z.object({
@@ -78,6 +90,7 @@ export interface TierInput {
   readonly agent?: string | null | undefined;
   readonly userMessage?: string | null | undefined;
   readonly config?: unknown;
+  readonly rateLimit?: z.input<typeof rateLimit> | null | undefined;
 }
 
 /** A spec as a caller writes it: absent and null are the same everywhere. */
@@ -85,6 +98,7 @@ export interface BatchSpecInput {
   readonly name: string;
   readonly agent?: string | null | undefined;
   readonly config?: unknown;
+  readonly rateLimit?: z.input<typeof rateLimit> | null | undefined;
   readonly tiers?: readonly TierInput[] | null | undefined;
   readonly userMessage?: string | null | undefined;
   readonly input: {
@@ -111,16 +125,26 @@ export function filtersOf(input: z.output<typeof filtersSchema> | null | undefin
 
 /** The execution parameters with the defaults for what is absent. */
 export function executionParamsOf(input: z.output<typeof executionSchema> | null | undefined): ExecutionParams {
-  const { backoff } = input ?? {};
   return {
     concurrency: input?.concurrency ?? LIMITS.concurrency.default,
     retryLimit: input?.retryLimit ?? LIMITS.retryLimit.default,
     itemTimeoutMs: input?.itemTimeoutMs ?? LIMITS.itemTimeoutMs.default,
-    backoff: {
-      baseMs: backoff?.baseMs ?? DEFAULT_BACKOFF.baseMs,
-      factor: backoff?.factor ?? DEFAULT_BACKOFF.factor,
-      maxMs: backoff?.maxMs ?? DEFAULT_BACKOFF.maxMs,
-      jitter: backoff?.jitter ?? DEFAULT_BACKOFF.jitter,
-    },
+    backoff: backoffOf(input?.backoff),
+    ...(input?.retryRules != null && { retryRules: input.retryRules.map(ruleOf) }),
   };
 }
+
+type RuleOutput = NonNullable<z.output<typeof executionSchema>['retryRules']>[number];
+
+const ruleOf = (rule: RuleOutput): RetryRule => ({
+  category: rule.category,
+  ...(rule.retryLimit != null && { retryLimit: rule.retryLimit }),
+  ...(rule.backoff != null && { backoff: backoffOf(rule.backoff) }),
+});
+
+const backoffOf = (given: z.output<typeof backoff> | null | undefined): Backoff => ({
+  baseMs: given?.baseMs ?? DEFAULT_BACKOFF.baseMs,
+  factor: given?.factor ?? DEFAULT_BACKOFF.factor,
+  maxMs: given?.maxMs ?? DEFAULT_BACKOFF.maxMs,
+  jitter: given?.jitter ?? DEFAULT_BACKOFF.jitter,
+});

@@ -8,7 +8,7 @@ import { named } from './statement-name.ts';
 export async function pauseExecution(db: Db, executionId: string, reason: PauseReason, now: Date): Promise<number | null> {
   const row = await named(db, 'pauseExecution')
     .updateTable('batchExecution')
-    .set((eb) => ({ status: 'PAUSED' as const, pauseReason: reason, lastActivityAt: now, revision: eb('revision', '+', 1) }))
+    .set((eb) => ({ status: 'PAUSED' as const, pauseReason: reason, waitReason: null, waitUntil: null, lastActivityAt: now, revision: eb('revision', '+', 1) }))
     .where('id', '=', executionId)
     .where('status', 'in', executionMoveFrom('pause'))
     .returning('revision')
@@ -62,6 +62,22 @@ export async function changeExecution(db: Db, executionId: string, change: Execu
     }
     return row?.revision ?? null;
   });
+}
+
+/** Says what an open execution waits for; its new revision, or null when it has ended. */
+export async function noteWait(
+  db: Db,
+  executionId: string,
+  wait: { readonly reason: string; readonly until: Date } | null,
+): Promise<number | null> {
+  const row = await named(db, 'noteWait')
+    .updateTable('batchExecution')
+    .set((eb) => ({ waitReason: wait?.reason ?? null, waitUntil: wait?.until ?? null, revision: eb('revision', '+', 1) }))
+    .where('id', '=', executionId)
+    .where('endedAt', 'is', null)
+    .returning('revision')
+    .executeTakeFirst();
+  return row?.revision ?? null;
 }
 
 /** Records why an execution cannot go on; what is open of it is then closed by whoever holds it. */

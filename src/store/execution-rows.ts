@@ -36,6 +36,8 @@ export function selectExecution(db: Db) {
       'x.toleratedFailurePercent',
       'x.sampleSize',
       'x.pauseReason',
+      'x.waitReason',
+      'x.waitUntil',
       'x.sealedAt',
       'x.roundOpenedAt',
       'x.roundClosedBase',

@@ -1,7 +1,7 @@
 import type { LaneShare, LaneStore, OpenExecution } from '../engine/ports.ts';
 import { claim } from './claim.ts';
 import { closeItems } from './close-items.ts';
-import { pauseExecution, stopExecution } from './control-execution.ts';
+import { noteWait, pauseExecution, stopExecution } from './control-execution.ts';
 import type { Db } from './database.ts';
 import { fenceLanes, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
 import { settle } from './settle.ts';
@@ -17,6 +17,7 @@ export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () 
     releaseLane: (lane, keep) => releaseLane(db, lane, keep),
     fenceLanes: (executionId) => fenceLanes(db, executionId),
     stopExecution: (executionId, reason) => stopExecution(db, executionId, reason),
+    noteWait: (executionId, wait) => noteWait(db, executionId, wait),
     pauseExecution: (executionId, reason) => pauseExecution(db, executionId, reason, now()),
     closeItems: (executionId, close) => closeItems(db, executionId, close, now()),
     previousResult: (executionId, ordinal, tier) => previousResult(db, executionId, ordinal, tier),

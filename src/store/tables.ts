@@ -33,6 +33,7 @@ export interface Database {
   agentVersion: AgentVersionTable;
   batchDefinition: BatchDefinitionTable;
   batchExecution: BatchExecutionTable;
+  batchDraft: BatchDraftTable;
   executionRound: ExecutionRoundTable;
   executionLane: ExecutionLaneTable;
   executionChange: ExecutionChangeTable;
@@ -80,7 +81,7 @@ export interface DatasourceTable {
   description: string | null;
   folderPath: string | null;
   folderGlob: string | null;
-  /** INLINE: the hash of its items, so that equal items are one datasource. */
+  /** INLINE: the hash of its items, so that equal items are one datasource; null for the items of one draft. */
   contentHash: string | null;
   createdAt: CreatedAt;
 }
@@ -88,7 +89,10 @@ export interface DatasourceTable {
 export interface DataElementTable {
   datasourceId: string;
   id: string;
-  /** Order of insertion within all elements; the order in which a datasource lists them. */
+  /**
+   * The order in which a datasource lists its elements: that of insertion within all elements, and for the items of
+   * a draft their index in it.
+   */
   position: Generated<number>;
   filename: string;
   mediaType: string;
@@ -176,6 +180,9 @@ export interface BatchExecutionTable {
   toleratedFailurePercent: number | null;
   sampleSize: number | null;
   pauseReason: PauseReason | null;
+  /** What it waits for, and until when; null while it does not. */
+  waitReason: string | null;
+  waitUntil: Date | null;
   /** Why it cannot go on; its open items are being closed. */
   stopReason: string | null;
   roundOpenedAt: ColumnType<Date, Date | undefined, Date>;
@@ -188,6 +195,14 @@ export interface BatchExecutionTable {
   cancelMode: CancelMode | null;
   cancelReason: string | null;
   error: string | null;
+}
+
+/** The set of items of an execution that was made as a draft. */
+export interface BatchDraftTable {
+  executionId: string;
+  itemCount: Generated<number>;
+  /** Every index below is there; there may be more from here on. */
+  nextIndex: Generated<number>;
 }
 
 /** What opened a round, and which agent versions it runs. */

@@ -18,7 +18,7 @@ beforeAll(async () => {
   database = await freshEmbedded();
   ({ db } = database);
   const wake = (executionId: string) => void woken.push(executionId);
-  server = await startExecutionServer(db, { engine: { wake } });
+  server = await startExecutionServer(db, { engine: { wake, hold: () => undefined } });
 });
 afterAll(async () => {
   await server.stop();

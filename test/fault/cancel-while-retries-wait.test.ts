@@ -20,7 +20,7 @@ describeDatabases('a cancel while retries wait', (open) => {
       40,
       () => {
         calls += 1;
-        throw Object.assign(new Error('busy'), { status: 503, retryAfterMs: 300 });
+        throw Object.assign(new Error('busy'), { status: 408, retryAfterMs: 300 });
       },
       { retryLimit: 999 },
     );

@@ -8,7 +8,7 @@ import { contentHash } from '../../src/domain/json.ts';
 import { newId } from '../../src/domain/ids.ts';
 import type { Actor, DataElement, Execution } from '../../src/domain/model.ts';
 import { DEFAULT_BACKOFF } from '../../src/domain/retry-policy.ts';
-import type { ExecutionParams, PinnedSpec } from '../../src/domain/spec.ts';
+import type { ExecutionParams, PinnedSpec, TierSpec } from '../../src/domain/spec.ts';
 import { isFinalExecution } from '../../src/domain/states.ts';
 import { createItemInputs } from '../../src/services/item-inputs.ts';
 import type { AgentCatalog, ElementSources, ServiceDeps } from '../../src/services/ports.ts';
@@ -43,6 +43,7 @@ export interface Harness {
     tiers: AgentRun | readonly AgentRun[],
     params?: Partial<ExecutionParams>,
     controls?: Partial<NewExecution>,
+    tier?: Pick<TierSpec, 'rateLimit'>,
   ): Promise<string>;
   read(id: string): Promise<Execution>;
   /** The execution once it has ended. */
@@ -104,6 +105,8 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     log: { info: ignore, warn: ignore, error: ignore, debug: ignore },
     cancelGraceMs: 200,
     drainMs: 0,
+    nodeConcurrency: 1_000,
+    stormLimitMs: 60_000,
     pollMs: 1_000,
     ...parts,
   });
@@ -123,8 +126,8 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   };
   return {
     ...{ db, engine, actor, deps, agents, published, read },
-    async create(total, tiers, params = {}, controls = {}) {
-      const id = await storeExecution(db, actor, agents, total, tiers, params, controls);
+    async create(total, tiers, params = {}, controls = {}, tier = {}) {
+      const id = await storeExecution(db, actor, agents, total, tiers, params, controls, tier);
       engine.wake(id);
       return id;
     },
@@ -147,6 +150,7 @@ export async function storeExecution(
   tiers: AgentRun | readonly AgentRun[],
   params: Partial<ExecutionParams> = {},
   controls: Partial<NewExecution> = {},
+  tier: Pick<TierSpec, 'rateLimit'> = {},
 ): Promise<string> {
   const { projectId } = actor;
   const [id, definitionId, datasourceId] = [newId('BatchExecution'), newId('BatchDefinition'), newId('Datasource')];
@@ -158,7 +162,7 @@ export async function storeExecution(
     tiers: runs.map((run, index) => {
       const agentVersionId = newId('AgentVersion');
       agents.set(agentVersionId, run);
-      return { agent: `agent-${index}`, agentId: newId('Agent'), agentName: `agent-${index}`, agentVersionId, agentVersion: 1 };
+      return { agent: `agent-${index}`, agentId: newId('Agent'), agentName: `agent-${index}`, agentVersionId, agentVersion: 1, ...tier };
     }),
     input: { datasourceId },
     execution: {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { classifyThrown } from '../../src/domain/item-error.ts';
-import { type Backoff, backoffDelayMs, DEFAULT_BACKOFF, isRetryable, mayRetry } from '../../src/domain/retry-policy.ts';
+import { type Backoff, backoffDelayMs, DEFAULT_BACKOFF, isRetryable, nextDelayMs, type RetryPolicy } from '../../src/domain/retry-policy.ts';
 
 const steady: Backoff = { ...DEFAULT_BACKOFF, jitter: 'NONE' };
 
@@ -37,7 +37,28 @@ test('all errors are tried again but the declared permanent ones, VALIDATION and
 });
 
 test('the budget is the number of tries after the first', () => {
+  const policy: RetryPolicy = { retryLimit: 2, backoff: steady, rules: [] };
   const error = classifyThrown(new Error('any'));
-  expect([0, 1, 2, 3].map((spent) => mayRetry(error, spent, 2))).toEqual([true, true, false, false]);
-  expect(mayRetry(error, 0, 0)).toBe(false);
+  expect([0, 1, 2, 3].map((charged) => nextDelayMs(policy, error, charged, 0))).toEqual([1_000, 2_000, null, null]);
+  expect(nextDelayMs({ ...policy, retryLimit: 0 }, error, 0, 0)).toBeNull();
+});
+
+test('a rule for a category takes the place of the general limit and backoff', () => {
+  const policy: RetryPolicy = {
+    ...{ retryLimit: 1, backoff: steady },
+    rules: [
+      { category: 'TIMEOUT', retryLimit: 0 },
+      { category: 'RATE_LIMIT', retryLimit: 5, backoff: { ...steady, baseMs: 10, factor: 3 } },
+      { category: 'VALIDATION', retryLimit: 1 },
+      { category: 'NETWORK', backoff: { ...steady, baseMs: 7 } },
+    ],
+  };
+  const delays = (thrown: unknown, ...charged: number[]) =>
+    charged.map((count) => nextDelayMs(policy, classifyThrown(thrown), count, 0));
+  expect(delays({ status: 408 }, 0)).toEqual([null]);
+  expect(delays({ status: 429 }, 0, 1, 4, 5)).toEqual([10, 30, 810, null]);
+  expect(delays({ category: 'VALIDATION' }, 0, 1)).toEqual([1_000, null]);
+  expect(delays({ status: 503 }, 0, 1)).toEqual([7, null]);
+  expect(delays(new Error('any'), 0, 1)).toEqual([1_000, null]);
+  expect(delays({ status: 429, transient: false }, 0)).toEqual([null]);
 });

@@ -1,0 +1,104 @@
+/** What stands between an item in a lane and its call: the agent's storm, its rate limit, the node's ceiling. */
+import type { AgentGate } from './agent-gate.ts';
+import type { FairSlots } from './fair-slots.ts';
+import type { Clock } from './ports.ts';
+
+/** What an execution waits for. */
+export interface Wait {
+  readonly agentName: string;
+  readonly until: Date;
+}
+
+export interface AdmissionParts {
+  readonly executionId: string;
+  readonly clock: Clock;
+  readonly slots: FairSlots;
+  /** The execution's weight as it is now. */
+  weight(): number;
+  /** Whether an item may not start (`begins`) or go on here. */
+  barred(begins: boolean): boolean;
+  /** Called when waiting out a storm begins, goes on, or is over (null). */
+  waits(wait: Wait | null): void;
+}
+
+export class Admission {
+  readonly #parts: AdmissionParts;
+  readonly #waits = new Set<() => void>();
+  #stormy = false;
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+  }
+
+  /** Lets a call start: at once where nothing stands in its way. false: barred meanwhile. */
+  enter(gate: AgentGate, agentName: string, begins: boolean): true | Promise<boolean> {
+    const { slots, executionId } = this.#parts;
+    if (gate.parkedUntil === null && !gate.isLimited && !this.#stormy && !this.#parts.barred(begins)) {
+      const slot = slots.take(executionId, this.#parts.weight());
+      if (slot === true) return true;
+      return this.#slot(slot, begins);
+    }
+    return this.#wait(gate, agentName, begins);
+  }
+
+  /** Gives the node's slot back. */
+  leave(): void {
+    this.#parts.slots.give(this.#parts.executionId);
+  }
+
+  /** Makes everyone who waits ask again whether it is barred. */
+  recheck(): void {
+    for (const wake of [...this.#waits]) wake();
+  }
+
+  async #wait(gate: AgentGate, agentName: string, begins: boolean): Promise<boolean> {
+    for (let until = gate.parkedUntil; until !== null; until = gate.parkedUntil) {
+      if (this.#parts.barred(begins)) return false;
+      this.#stormy = true;
+      this.#parts.waits({ agentName, until });
+      await this.#sleep(until);
+    }
+    if (this.#stormy && gate.stormSince === null) {
+      this.#stormy = false;
+      this.#parts.waits(null);
+    }
+    if (gate.isLimited && !this.#parts.barred(begins)) await this.#orRecheck(gate.nextStart());
+    if (this.#parts.barred(begins)) return false;
+    const slot = this.#parts.slots.take(this.#parts.executionId, this.#parts.weight());
+    return slot === true || (await this.#slot(slot, begins));
+  }
+
+  async #slot(slot: { granted: Promise<boolean>; cancel(): void }, begins: boolean): Promise<boolean> {
+    const recheck = (): void => {
+      if (this.#parts.barred(begins)) slot.cancel();
+    };
+    this.#waits.add(recheck);
+    const granted = await slot.granted;
+    this.#waits.delete(recheck);
+    if (granted && this.#parts.barred(begins)) {
+      this.leave();
+      return false;
+    }
+    return granted;
+  }
+
+  async #sleep(until: Date): Promise<void> {
+    let cancel: () => void = () => undefined;
+    const passed = new Promise<void>((resolve) => {
+      cancel = this.#parts.clock.after(Math.max(until.getTime() - this.#parts.clock.now().getTime(), 1), resolve);
+    });
+    await this.#orRecheck(passed);
+    cancel();
+  }
+
+  async #orRecheck(ready: Promise<void>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#waits.delete(done);
+        resolve();
+      };
+      this.#waits.add(done);
+      void ready.then(done);
+    });
+  }
+}

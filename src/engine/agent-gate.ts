@@ -1,0 +1,129 @@
+/**
+ * What all calls of one agent on this node share: its rate limit, and a circuit breaker for storms.
+ *
+ * A storm is RATE_LIMIT or connection faults in most of the last calls. It opens the gate's breaker: nothing of the
+ * agent starts for a while, then one call tries, and on its success all go on (cockatiel's count breaker, with
+ * growing pauses). While it is open no retry is charged; for how long that may go on is the execution's business,
+ * which is why `stormSince` tells when it began.
+ */
+import { BrokenCircuitError, CircuitState, CountBreaker, circuitBreaker, DelegateBackoff, handleAll } from 'cockatiel';
+import pThrottle from 'p-throttle';
+import type { ErrorCategory } from '../domain/item-error.ts';
+import type { RateLimit } from '../domain/spec.ts';
+import type { AttemptEnd } from './attempt.ts';
+import type { Clock } from './ports.ts';
+
+/** How many of the last calls are judged, and which share of faults is a storm. */
+const JUDGED_CALLS = 20;
+const STORM_SHARE = 0.5;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+
+const STORM_CATEGORIES: ReadonlySet<ErrorCategory> = new Set<ErrorCategory>(['RATE_LIMIT', 'NETWORK']);
+
+/** Carries a storm's fault through the breaker, which counts what is thrown. */
+class StormFault extends Error {
+  readonly end: AttemptEnd;
+  constructor(end: AttemptEnd) {
+    super('storm');
+    this.end = end;
+  }
+}
+
+export class AgentGate {
+  readonly #clock: Clock;
+  readonly #breaker;
+  readonly #start: (() => Promise<void>) | null;
+  #stormSince: Date | null = null;
+  #opensAt: Date | null = null;
+
+  constructor(clock: Clock, rateLimit: RateLimit | null) {
+    this.#clock = clock;
+    this.#start = rateLimit === null ? null : throttle(rateLimit);
+    this.#breaker = circuitBreaker(handleAll, {
+      halfOpenAfter: new DelegateBackoff(({ attempt }: { attempt: number }) => {
+        const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS);
+        this.#opensAt = new Date(clock.now().getTime() + pauseMs);
+        return pauseMs;
+      }),
+      breaker: new CountBreaker({ threshold: STORM_SHARE, size: JUDGED_CALLS, minimumNumberOfCalls: JUDGED_CALLS }),
+    });
+    this.#breaker.onBreak(() => {
+      this.#stormSince ??= clock.now();
+    });
+    this.#breaker.onReset(() => {
+      this.#stormSince = null;
+      this.#opensAt = null;
+    });
+  }
+
+  /** When the storm that goes on began; null while there is none. */
+  get stormSince(): Date | null {
+    return this.#stormSince;
+  }
+
+  /** Until when nothing of the agent is to start; null when calls may try. */
+  get parkedUntil(): Date | null {
+    if (this.#breaker.state !== CircuitState.Open || this.#opensAt === null) return null;
+    return this.#opensAt > this.#clock.now() ? this.#opensAt : null;
+  }
+
+  /** While a storm of this category goes on: how long until the gate opens, in ms. null: the fault is the item's own. */
+  parkedMs(category: ErrorCategory, now: Date): number | null {
+    if (this.#stormSince === null || !STORM_CATEGORIES.has(category)) return null;
+    return Math.max((this.#opensAt?.getTime() ?? 0) - now.getTime(), 0);
+  }
+
+  /** Whether starts must wait for `nextStart`. */
+  get isLimited(): boolean {
+    return this.#start !== null;
+  }
+
+  /** Resolves when the rate limit lets another call start; at once where there is none. */
+  async nextStart(): Promise<void> {
+    await this.#start?.();
+  }
+
+  /** Makes a call under the breaker; null when it was not made because the storm goes on. */
+  async watch(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
+    try {
+      return await this.#breaker.execute(async () => {
+        const end = await call();
+        if (end.kind === 'error' && STORM_CATEGORIES.has(end.error.category)) throw new StormFault(end);
+        return end;
+      });
+    } catch (error) {
+      if (error instanceof StormFault) return error.end;
+      if (error instanceof BrokenCircuitError) return null;
+      throw error;
+    }
+  }
+}
+
+const UNIT_MS = { SECOND: 1_000, MINUTE: 60_000 } as const;
+
+function throttle({ starts, per }: RateLimit): () => Promise<void> {
+  // Strict: no window of that length sees more starts, wherever it begins.
+  const start = pThrottle({ limit: starts, interval: UNIT_MS[per], strict: true })(() => undefined);
+  return async () => {
+    await start();
+  };
+}
+
+/** The gates of one node. */
+export class AgentGates {
+  readonly #clock: Clock;
+  readonly #gates = new Map<string, AgentGate>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The gate that all executions share which call this agent under this limit. */
+  of(agentId: string, rateLimit: RateLimit | null): AgentGate {
+    const key = `${agentId} ${rateLimit?.starts ?? ''} ${rateLimit?.per ?? ''}`;
+    const gate = this.#gates.get(key) ?? new AgentGate(this.#clock, rateLimit);
+    this.#gates.set(key, gate);
+    return gate;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The node's ceiling of running calls, shared fairly by the executions that want more than there is.
+ *
+ * While the ceiling is not reached everyone gets a slot at once. Then each slot that comes free goes to the waiting
+ * execution that has the least for its weight, so a small execution beside one of a million items gets its share
+ * with the next slots that come free. Nothing is taken from a running call.
+ */
+export class FairSlots {
+  readonly #ceiling: number;
+  readonly #sharers = new Map<string, Sharer>();
+  #running = 0;
+
+  constructor(ceiling: number) {
+    this.#ceiling = ceiling;
+  }
+
+  /** Calls that have a slot now. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** A slot for a call of this execution: `true` at once, or a promise of it, or of `false` once `cancel` was called. */
+  take(executionId: string, weight: number): true | SlotWait {
+    const sharer = this.#sharers.get(executionId) ?? { running: 0, weight, waiting: new Set<Waiter>() };
+    this.#sharers.set(executionId, sharer);
+    sharer.weight = weight;
+    if (this.#running < this.#ceiling) {
+      this.#grant(sharer);
+      return true;
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    sharer.waiting.add(resolve);
+    return {
+      granted: promise,
+      cancel: () => {
+        if (sharer.waiting.delete(resolve)) resolve(false);
+        this.#forget(executionId, sharer);
+      },
+    };
+  }
+
+  /** Gives a slot of this execution back. */
+  give(executionId: string): void {
+    const sharer = this.#sharers.get(executionId);
+    if (sharer === undefined) return;
+    sharer.running -= 1;
+    this.#running -= 1;
+    this.#forget(executionId, sharer);
+    const next = this.#neediest();
+    const waiter = next?.waiting.values().next().value;
+    if (next === undefined || waiter === undefined) return;
+    next.waiting.delete(waiter);
+    this.#grant(next);
+    waiter(true);
+  }
+
+  #grant(sharer: Sharer): void {
+    sharer.running += 1;
+    this.#running += 1;
+  }
+
+  #neediest(): Sharer | undefined {
+    let neediest: Sharer | undefined;
+    for (const sharer of this.#sharers.values()) {
+      if (sharer.waiting.size === 0) continue;
+      if (neediest === undefined || sharer.running / sharer.weight < neediest.running / neediest.weight) neediest = sharer;
+    }
+    return neediest;
+  }
+
+  #forget(executionId: string, sharer: Sharer): void {
+    if (sharer.running === 0 && sharer.waiting.size === 0) this.#sharers.delete(executionId);
+  }
+}
+
+/** A slot that is not free yet. */
+export interface SlotWait {
+  readonly granted: Promise<boolean>;
+  cancel(): void;
+}
+
+type Waiter = (granted: boolean) => void;
+
+interface Sharer {
+  running: number;
+  weight: number;
+  readonly waiting: Set<Waiter>;
+}

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { FairSlots, type SlotWait } from '../../src/engine/fair-slots.ts';
+
+const waitOf = (slot: true | SlotWait): SlotWait => {
+  if (slot === true) throw new Error('got a slot at once');
+  return slot;
+};
+
+test('up to the ceiling everyone gets a slot at once', () => {
+  const slots = new FairSlots(3);
+  expect([slots.take('a', 1), slots.take('a', 1), slots.take('b', 1)]).toEqual([true, true, true]);
+  expect(slots.take('c', 1)).not.toBe(true);
+  expect(slots.running).toBe(3);
+});
+
+test('slots that come free go to the execution that has the least', async () => {
+  const slots = new FairSlots(10);
+  for (let n = 0; n < 10; n += 1) slots.take('large', 1);
+  const order: string[] = [];
+  const wait = (id: string) => void waitOf(slots.take(id, 1)).granted.then(() => order.push(id));
+  for (let n = 0; n < 10; n += 1) wait('large');
+  for (let n = 0; n < 6; n += 1) wait('small');
+  for (let n = 0; n < 8; n += 1) {
+    slots.give('large');
+    await Promise.resolve();
+  }
+  // The small one first, until both have the same.
+  expect(order).toEqual(['small', 'small', 'small', 'small', 'small', 'large', 'large', 'large']);
+  expect(slots.running).toBe(10);
+});
+
+test('a weight of two is worth two of weight one', async () => {
+  const slots = new FairSlots(9);
+  for (let n = 0; n < 9; n += 1) slots.take('first', 1);
+  const got = { heavy: 0, light: 0 };
+  for (let n = 0; n < 9; n += 1) {
+    void waitOf(slots.take('heavy', 2)).granted.then(() => (got.heavy += 1));
+    void waitOf(slots.take('light', 1)).granted.then(() => (got.light += 1));
+  }
+  for (let n = 0; n < 9; n += 1) slots.give('first');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(got).toEqual({ heavy: 6, light: 3 });
+});
+
+test('a cancelled wait takes no slot', async () => {
+  const slots = new FairSlots(1);
+  slots.take('a', 1);
+  const first = waitOf(slots.take('b', 1));
+  const second = waitOf(slots.take('b', 1));
+  first.cancel();
+  expect(await first.granted).toBe(false);
+  slots.give('a');
+  expect(await second.granted).toBe(true);
+  expect(slots.running).toBe(1);
+  second.cancel();
+  slots.give('b');
+  expect(slots.running).toBe(0);
+});
