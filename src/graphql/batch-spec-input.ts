@@ -1,6 +1,7 @@
 /** The inputs that describe a batch: the spec, its elements, filters and parameters, and an execution's overrides. */
 import { LIMITS } from '../domain/limits.ts';
 import { DEFAULT_BACKOFF } from '../domain/retry-policy.ts';
+import { ErrorCategoryEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
 
 const { concurrency, retryLimit, itemTimeoutMs, backoffMs, backoffFactor } = LIMITS;
@@ -97,6 +98,23 @@ const BatchInputConfig = builder.inputType('BatchInputConfig', {
   }),
 });
 
+const RateUnitEnum = builder.enumType('RateUnit', {
+  description: 'The length of time that a rate limit counts in.',
+  values: { SECOND: { description: 'Any second.' }, MINUTE: { description: 'Any minute.' } },
+});
+
+const AgentRateLimitInput = builder.inputType('AgentRateLimitInput', {
+  description:
+    'How often an agent may be called: in no stretch of time of that length do more calls start, on one node, over all executions that give the same limit.',
+  fields: (t) => ({
+    starts: t.int({
+      required: true,
+      description: `Calls that may start, ${LIMITS.rateLimitStarts.min}-${LIMITS.rateLimitStarts.max}.`,
+    }),
+    per: t.field({ type: RateUnitEnum, defaultValue: 'SECOND', description: 'In which time.' }),
+  }),
+});
+
 const BatchTierInput = builder.inputType('BatchTierInput', {
   description: 'One stage: an item enters it with the result of the stage before.',
   fields: (t) => ({
@@ -108,6 +126,7 @@ const BatchTierInput = builder.inputType('BatchTierInput', {
       type: 'JSON',
       description: "The agent's configuration; it must fit the agent's `configSchema`.",
     }),
+    rateLimit: t.field({ type: AgentRateLimitInput, description: 'How often the agent may be called; as often as the concurrency allows when absent.' }),
   }),
 });
 
@@ -143,6 +162,17 @@ const BackoffInput = builder.inputType('BackoffInput', {
   }),
 });
 
+const RetryRuleInput = builder.inputType('RetryRuleInput', {
+  description: 'How errors of one category are retried, in place of the general rules.',
+  fields: (t) => ({
+    category: t.field({ type: ErrorCategoryEnum, required: true, description: 'Which errors.' }),
+    retryLimit: t.int({
+      description: `Automatic tries after the first for them, ${retryLimit.min}-${retryLimit.max}; 0 for none. Also makes categories retryable that are not by themselves.`,
+    }),
+    backoff: t.field({ type: BackoffInput, description: 'The delays for them.' }),
+  }),
+});
+
 const BatchExecutionParams = builder.inputType('BatchExecutionParams', {
   description: 'How an execution runs.',
   fields: (t) => ({
@@ -150,6 +180,10 @@ const BatchExecutionParams = builder.inputType('BatchExecutionParams', {
     retryLimit: t.int({ defaultValue: retryLimit.default, description: EXECUTION_TEXT.retryLimit }),
     itemTimeoutMs: t.int({ defaultValue: itemTimeoutMs.default, description: EXECUTION_TEXT.itemTimeoutMs }),
     backoff: t.field({ type: BackoffInput, description: 'The delays between attempts.' }),
+    retryRules: t.field({
+      type: [RetryRuleInput],
+      description: 'What is otherwise for errors of some categories; at most one rule for each.',
+    }),
   }),
 });
 
@@ -165,6 +199,7 @@ export const BatchSpecInput = builder.inputType('BatchSpecInput', {
       type: 'JSON',
       description: "The configuration of `agent`; it must fit the agent's `configSchema`.",
     }),
+    rateLimit: t.field({ type: AgentRateLimitInput, description: 'How often `agent` may be called.' }),
     tiers: t.field({ type: [BatchTierInput], description: `The stages in order, 1-${LIMITS.tiers}.` }),
     userMessage: t.string({
       description: `Instructions for every agent whose tier has none of its own, ${USER_MESSAGE}.`,

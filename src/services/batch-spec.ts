@@ -29,6 +29,8 @@ import {
   type OverridesInput,
   overridesSchema,
   ownJson,
+  rateLimit,
+  type TierInput,
   userMessage,
 } from './spec-input.ts';
 import { storeInlineItems } from './store-inline-items.ts';
@@ -147,9 +149,11 @@ function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonl
   if (input.tiers == null) {
     const agent = input.agent ?? '';
     if (agent === '') issues.add(loc, 'missing', 'names no agent: give agent or tiers');
-    return placed({ agent, userMessage: own, config: input.config }, loc, issues);
+    return placed({ agent, userMessage: own, config: input.config, limit: input.rateLimit }, loc, issues);
   }
   if (input.agent != null) issues.add([...loc, 'agent'], 'conflict', 'cannot be given together with tiers');
+  if (input.rateLimit != null)
+    issues.add([...loc, 'rateLimit'], 'conflict', 'goes with agent; each of the tiers has its own');
   if (input.config != null)
     issues.add([...loc, 'config'], 'conflict', 'goes with agent; each of the tiers has its own');
   const { length } = input.tiers;
@@ -165,22 +169,27 @@ function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonl
     const agent = tier.agent ?? '';
     if (agent === '') issues.add([...at, 'agent'], 'missing', 'a tier needs an agent');
     const message = issues.check(userMessage.nullish(), tier.userMessage, [...at, 'userMessage']) ?? own;
-    return placed({ agent, userMessage: message, config: tier.config }, at, issues);
+    return placed({ agent, userMessage: message, config: tier.config, limit: tier.rateLimit }, at, issues);
   });
 }
 
 function placed(
-  { agent, userMessage: message, config }: { agent: string; userMessage: string | undefined; config: unknown },
+  given: { agent: string; userMessage: string | undefined; config: unknown; limit: TierInput['rateLimit'] },
   loc: Loc,
   issues: IssueList,
 ): readonly PlacedTier[] {
+  const { agent, userMessage: message, config } = given;
+  const limit = issues.check(rateLimit.nullish(), given.limit, [...loc, 'rateLimit']);
   const [agentLoc, configLoc] = [
     [...loc, 'agent'],
     [...loc, 'config'],
   ];
   issues.check(ownJson(LIMITS.configBytes), config, configLoc);
   if (agent === '') return [];
-  const tier = { agent, ...(message !== undefined && { userMessage: message }), ...(config != null && { config }) };
+  const tier = {
+    ...{ agent, ...(message !== undefined && { userMessage: message }), ...(config != null && { config }) },
+    ...(limit != null && { rateLimit: { starts: limit.starts, per: limit.per ?? 'SECOND' } }),
+  };
   return [{ tier, agentLoc, configLoc }];
 }
 
@@ -215,8 +224,9 @@ const datasourceGone = (loc: Loc, id: string): ValidationIssue => ({
   type: 'not_found',
 });
 
-const unpinned = ({ agent, userMessage: message, config }: PinnedTier): TierSpec => ({
+const unpinned = ({ agent, userMessage: message, config, rateLimit: limit }: PinnedTier): TierSpec => ({
   agent,
   ...(message !== undefined && { userMessage: message }),
   ...(config !== undefined && { config }),
+  ...(limit !== undefined && { rateLimit: limit }),
 });
