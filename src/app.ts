@@ -13,6 +13,7 @@ import { createLogger, type Logger } from './log.ts';
 import { type RunningServer, startServer } from './server/server.ts';
 import { authenticate, stillValid } from './services/authenticate.ts';
 import { bootstrap } from './services/bootstrap.ts';
+import { createDraftSweep } from './services/end-stale-drafts.ts';
 import { createItemInputs } from './services/item-inputs.ts';
 import { createLiveFeed } from './services/live-feed.ts';
 import { openSession } from './services/open-session.ts';
@@ -93,7 +94,10 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   await presence.start();
 
   const onProblem = (problem: { file: string; reason: string }) => log.warn(problem, 'agent file cannot be used');
-  const registry = createRegistry({ db, newId, now, agentsDir: config.agentsDir, dataDir, onProblem });
+  const registry = createRegistry({
+    ...{ db, newId, now, agentsDir: config.agentsDir, dataDir, onProblem, threads: config.agentThreads },
+    onThreadDeath: (death) => log.warn(death, 'a thread of agents is over, its calls are made again'),
+  });
   await started('agents', registry, (part) => part.stop());
   await registry.start();
 
@@ -121,6 +125,9 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   const { madeKey } = await bootstrap(deps, config.rootKey);
   await started('engine', engine, (part) => part.stop());
   await engine.start();
+  const drafts = createDraftSweep(deps, onError);
+  await started('drafts', drafts, (part) => part.stop());
+  drafts.start();
 
   const server: RunningServer = await startServer({
     schema: buildSchema(),

@@ -59,6 +59,11 @@ const ENVIRONMENT = {
     fallback: 'agents',
     meaning: 'module agents: one file, one agent, named by the file',
   },
+  BATCHYARD_AGENT_THREADS: {
+    schema: integer(1, 256),
+    fallback: null,
+    meaning: 'threads that module agents share; unset means one for each core',
+  },
   BATCHYARD_FOLDERS_DIR: {
     schema: z.string(),
     fallback: null,
@@ -167,6 +172,7 @@ const toConfig = (read: Read) => ({
   rootKey: read('BATCHYARD_ROOT_KEY'),
   secretKey: read('BATCHYARD_SECRET_KEY'),
   agentsDir: read('BATCHYARD_AGENTS_DIR') ?? '',
+  agentThreads: read('BATCHYARD_AGENT_THREADS'),
   foldersDir: read('BATCHYARD_FOLDERS_DIR'),
   nodeConcurrency: read('BATCHYARD_NODE_CONCURRENCY') ?? 0,
   stormLimitMs: read('BATCHYARD_STORM_LIMIT_MS') ?? 0,

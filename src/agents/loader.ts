@@ -1,12 +1,20 @@
-/** Loads the run function of any stored agent version, once per process. */
+/**
+ * Loads the run function of any stored agent version, once per process.
+ *
+ * A module's function calls it in a thread, unless the module says `threaded: false`; that, and whether it can be
+ * imported at all, is asked in a thread too. Built-in agents run in this thread.
+ */
 import { pathToFileURL } from 'node:url';
 import type { AgentRun } from '../domain/agent-context.ts';
+import type { AgentKind } from '../domain/model.ts';
 import { findVersionSource } from '../store/agents.ts';
 import type { Db } from '../store/database.ts';
 import { reasonOf } from './agent-file-error.ts';
 import { AgentUnavailableError } from './agent-unavailable.ts';
 import { readModule } from './module-shape.ts';
+import { probeModule } from './probe.ts';
 import type { SourceCache } from './source-cache.ts';
+import type { AgentThreads } from './threads/agent-threads.ts';
 
 /** A version that can be run. */
 export interface LoadedAgent {
@@ -27,24 +35,38 @@ const FAILURE_KEPT_MS = 5_000;
  * A version is imported once and kept. A failure is kept for some seconds, so that thousands of items do not each
  * import the module again; then it is tried anew, because what it needs may be back.
  */
-export function createLoader(db: Db, cache: SourceCache): LoadAgent {
+export function createLoader(db: Db, cache: SourceCache, threads: AgentThreads): LoadAgent {
   const loading = new Map<string, Promise<LoadedAgent>>();
   let imports = 0;
 
-  async function load(versionId: string): Promise<LoadedAgent> {
+  /** The version with the path of a file that has its source. Throws AgentUnavailableError. */
+  async function locate(versionId: string): Promise<{ name: string; kind: AgentKind; file: string }> {
     const version = await findVersionSource(db, versionId);
     if (version === null) throw new AgentUnavailableError(versionId, 'it is not stored');
+    const { agentName: name, kind, contentHash, source } = version;
+    if (source === null) throw new AgentUnavailableError(versionId, 'its source is not stored');
+    return { name, kind, file: await cache.fileOf(contentHash, source) };
+  }
+
+  async function load(versionId: string): Promise<LoadedAgent> {
     try {
-      if (version.source === null) throw new Error('its source is not stored');
-      const file = pathToFileURL(await cache.fileOf(version.contentHash, version.source));
-      // Node keeps a failed import by its URL and would only throw the same again.
-      imports += 1;
-      file.searchParams.set('import', String(imports));
-      const { run } = readModule(await withinDeadline(import(file.href)));
-      return { versionId, name: version.agentName, run };
+      const { name, kind, file } = await locate(versionId);
+      const threaded = kind === 'MODULE' && (await probeModule(file, IMPORT_DEADLINE_MS)).threaded;
+      // A thread that comes later asks again: the file may have been changed or removed meanwhile.
+      const url = async (): Promise<string> => pathToFileURL((await locate(versionId)).file).href;
+      const run = threaded ? threads.runner({ versionId, name, url }) : await importHere(file);
+      return { versionId, name, run };
     } catch (error) {
-      throw new AgentUnavailableError(versionId, reasonOf(error));
+      throw error instanceof AgentUnavailableError ? error : new AgentUnavailableError(versionId, reasonOf(error));
     }
+  }
+
+  async function importHere(file: string): Promise<AgentRun> {
+    const url = pathToFileURL(file);
+    // Node keeps a failed import by its URL and would only throw the same again.
+    imports += 1;
+    url.searchParams.set('import', String(imports));
+    return readModule(await withinDeadline(import(url.href))).run;
   }
 
   return (versionId) => {

@@ -21,6 +21,7 @@ import { readModule } from './module-shape.ts';
 import { probeModule } from './probe.ts';
 import { NameTakenError, type Offer, registerBundle } from './registration.ts';
 import { createSourceCache } from './source-cache.ts';
+import { AgentThreads, type ThreadDeath } from './threads/agent-threads.ts';
 
 /** What the registry is made from. */
 export interface RegistryOptions {
@@ -34,6 +35,10 @@ export interface RegistryOptions {
   readonly onProblem: (problem: FileProblem) => void;
   /** How long a module may take to import; 10 s unless given. */
   readonly importDeadlineMs?: number;
+  /** How many threads module agents share; one for each core unless given. */
+  readonly threads?: number | null;
+  /** Told of each of these threads that crashed or had to be ended. */
+  readonly onThreadDeath?: (death: ThreadDeath) => void;
 }
 
 /** The catalogue of agents, and the way to their code. */
@@ -41,7 +46,7 @@ export interface AgentRegistry extends AgentCatalog {
   readonly load: LoadAgent;
   /** Registers what is there; resolves when every file was looked at. Broken module files do not make it fail. */
   start(): Promise<void>;
-  /** Resolves when no file is being looked at. */
+  /** Ends the threads of agents; resolves when they are gone and no file is being looked at. */
   stop(): Promise<void>;
 }
 
@@ -51,6 +56,7 @@ const BUILT_IN_DIR = fileURLToPath(new URL('./built-in', import.meta.url));
 export function createRegistry(options: RegistryOptions): AgentRegistry {
   const { db, newId, now, onProblem, importDeadlineMs = 10_000 } = options;
   const cache = createSourceCache(options.dataDir);
+  const threads = new AgentThreads({ threads: options.threads ?? null, onDeath: options.onThreadDeath });
   const deps = { db, newId, now, cache };
   const builtIns = new Map<string, Offer>();
   const checks = new Map<string, ConfigCheck>();
@@ -81,12 +87,15 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
   }
 
   return {
-    load: createLoader(db, cache),
+    load: createLoader(db, cache, threads),
     async start() {
       await startBuiltIns();
       await modules.lookAtAll();
     },
-    stop: () => modules.quiet(),
+    async stop() {
+      await threads.stop();
+      await modules.quiet();
+    },
     refresh: () => modules.lookAtAll(),
     async resolve(projectId, reference) {
       const name = await nameOf(projectId, reference);

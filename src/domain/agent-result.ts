@@ -14,6 +14,14 @@ export type ResultCheck =
   | { readonly ok: true; readonly result: StorableResult }
   | { readonly ok: false; readonly error: ItemError };
 
+/** What an agent answered, checked already, by a runtime that did it where the agent ran. */
+export class CheckedResult {
+  readonly check: ResultCheck;
+  constructor(check: ResultCheck) {
+    this.check = check;
+  }
+}
+
 /**
  * The storable form of what a run function returned.
  *
@@ -21,6 +29,7 @@ export type ResultCheck =
  * is the data itself, and `undefined` is null. What is malformed or cannot be stored is a VALIDATION error.
  */
 export function checkResult(returned: unknown): ResultCheck {
+  if (returned instanceof CheckedResult) return returned.check;
   const envelope = isEnvelope(returned) ? returned : { data: returned };
   try {
     const fieldErrors = listOf(envelope['fieldErrors'], 'fieldErrors', readFieldError);

@@ -1,6 +1,7 @@
 /** Errors of items: their categories, and how any thrown value becomes one. */
-import { LIMITS } from './limits.ts';
+
 import { clipText, storableText, toJsonText } from './json.ts';
+import { LIMITS } from './limits.ts';
 
 export const ERROR_CATEGORIES = [
   'TIMEOUT',
@@ -105,7 +106,10 @@ export function classifyThrown(thrown: unknown): ItemError {
     category,
     transient: declared ?? TRANSIENT.has(category),
     declared,
-    code: clipText(storableText(code ?? causeCode ?? (status === null ? null : `http_${status}`) ?? name ?? 'error'), 200),
+    code: clipText(
+      storableText(code ?? causeCode ?? (status === null ? null : `http_${status}`) ?? name ?? 'error'),
+      200,
+    ),
     message: clipText(storableText(messageOf(thrown, fields)), LIMITS.messageLength),
     details: detailsOf(fields['details']),
     retryAfterMs: retryAfter(fields['retryAfterMs']),
@@ -131,7 +135,18 @@ function ownCategory(value: unknown): ErrorCategory | null {
 function fieldsOf(value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return {};
   const fields: Record<string, unknown> = {};
-  for (const key of ['category', 'transient', 'status', 'statusCode', 'code', 'cause', 'name', 'message', 'details', 'retryAfterMs']) {
+  for (const key of [
+    'category',
+    'transient',
+    'status',
+    'statusCode',
+    'code',
+    'cause',
+    'name',
+    'message',
+    'details',
+    'retryAfterMs',
+  ]) {
     try {
       fields[key] = Reflect.get(value, key);
     } catch {
@@ -144,7 +159,8 @@ function fieldsOf(value: unknown): Record<string, unknown> {
 function messageOf(thrown: unknown, fields: Record<string, unknown>): string {
   const own = text(fields['message']);
   if (own !== null && own !== '') return own;
-  if (typeof thrown === 'object' && thrown !== null) return text(fields['name']) ?? 'The agent threw an object without a message.';
+  if (typeof thrown === 'object' && thrown !== null)
+    return text(fields['name']) ?? 'The agent threw an object without a message.';
   if (typeof thrown === 'function') return 'The agent threw a function.';
   return `The agent threw ${String(thrown)}.`;
 }

@@ -5,7 +5,9 @@ import { stringify } from 'safe-stable-stringify';
 /** Why a value cannot be stored as JSON. */
 export type JsonProblem = 'not_json' | 'nul_character' | 'lone_surrogate' | 'too_large' | 'too_deep';
 
-export type JsonText = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: JsonProblem };
+export type JsonText =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly problem: JsonProblem };
 
 // An escape counts only when its backslash is not itself escaped. JSON.stringify writes NUL and lone surrogates
 // as escapes and nothing else that matches, so the text alone tells.
@@ -60,12 +62,19 @@ export const storableText = (text: string): string =>
 
 /** The text cut to `max` UTF-16 units with an ellipsis; never between the halves of a surrogate pair. */
 export function clipText(text: string, max: number): string {
-  return text.length <= max ? text : `${text.slice(0, max - 1).toWellFormed().replace(/\uFFFD$/, '')}…`;
+  return text.length <= max
+    ? text
+    : `${text
+        .slice(0, max - 1)
+        .toWellFormed()
+        .replace(/\uFFFD$/, '')}…`;
 }
 
 /** SHA-256, in hex, of a value's canonical JSON: equal for equal values whatever the order of their keys. */
 export function contentHash(value: unknown): string {
-  return createHash('sha256').update(stringify(value) ?? 'null').digest('hex');
+  return createHash('sha256')
+    .update(stringify(value) ?? 'null')
+    .digest('hex');
 }
 
 /** Whether JSON text nests deeper than `max`; strings are skipped, so brackets inside them do not count. */

@@ -12,6 +12,8 @@ export const LIMITS = {
   priority: { min: -10, max: 10, default: 0 },
   pageSize: { max: 1000, default: 50 },
   inlineItems: 10_000,
+  /** Hours that an unsubmitted draft stays after the last change of its items. */
+  draftHours: 24,
   tiers: 20,
   documentsPerItem: 100,
   /** Bytes of one element's documents together, as stored. */

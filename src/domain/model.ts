@@ -1,6 +1,6 @@
 /** The stored objects as the rest of the code sees them. Dates are instants, JSON fields are parsed user data. */
 import type { ErrorCategory } from './item-error.ts';
-import type { InputOverrides, BatchSpec, PinnedSpec } from './spec.ts';
+import type { BatchSpec, InputOverrides, PinnedSpec } from './spec.ts';
 import type { ExecutionStatus, ItemStatus } from './states.ts';
 
 export interface Customer {

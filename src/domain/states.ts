@@ -20,15 +20,7 @@ export const EXECUTION_STATUSES = [
 ] as const;
 export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
-export const ITEM_STATUSES = [
-  'QUEUED',
-  'RUNNING',
-  'RETRYING',
-  'SUCCEEDED',
-  'FAILED',
-  'CANCELLED',
-  'EXPIRED',
-] as const;
+export const ITEM_STATUSES = ['QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED'] as const;
 export type ItemStatus = (typeof ITEM_STATUSES)[number];
 
 /** One verb and the moves it makes: from any of `from` to any of `to`. */

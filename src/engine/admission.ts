@@ -92,13 +92,9 @@ export class Admission {
   }
 
   async #orRecheck(ready: Promise<void>): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        this.#waits.delete(done);
-        resolve();
-      };
-      this.#waits.add(done);
-      void ready.then(done);
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waits.add(resolve);
+    await Promise.race([ready, promise]);
+    this.#waits.delete(resolve);
   }
 }

@@ -1,7 +1,7 @@
 /** One call of an agent: its end as it is recorded, and the end of the call itself, which may come later. */
 import type { AgentContext, AgentRun } from '../domain/agent-context.ts';
-import { AttemptInterrupted } from '../domain/attempt-interrupted.ts';
 import { checkResult, type StorableResult } from '../domain/agent-result.ts';
+import { AttemptInterrupted } from '../domain/attempt-interrupted.ts';
 import { classifyThrown, type ItemError, itemError } from '../domain/item-error.ts';
 import type { Clock } from './ports.ts';
 
@@ -25,17 +25,15 @@ export interface Call {
 }
 
 /** Calls an agent once. Never throws; a synchronous throw of the agent is its error. */
-export function callAgent(
-  run: AgentRun,
-  context: Omit<AgentContext, 'signal'>,
-  timeoutMs: number,
-  clock: Clock,
-): Call {
+export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, timeoutMs: number, clock: Clock): Call {
   const controller = new AbortController();
   const end = Promise.withResolvers<AttemptEnd>();
   let aborted = false;
   const cancelTimeout = clock.after(timeoutMs, () => {
-    end.resolve({ kind: 'error', error: itemError('TIMEOUT', 'timeout', `The call took longer than ${timeoutMs} ms.`) });
+    end.resolve({
+      kind: 'error',
+      error: itemError('TIMEOUT', 'timeout', `The call took longer than ${timeoutMs} ms.`),
+    });
     controller.abort(new DOMException('The call took longer than its timeout.', 'TimeoutError'));
   });
   const quiet = invoke(run, { ...context, signal: controller.signal })

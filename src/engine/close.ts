@@ -1,7 +1,7 @@
 /** Carrying out what closes an execution: a committed cancel, a deadline that has passed, a reason it cannot go on. */
 import { isFinalExecution } from '../domain/states.ts';
-import type { Latch } from './latch.ts';
 import type { LaneRunner } from './lane-runner.ts';
+import type { Latch } from './latch.ts';
 import type { Closing, EngineParts, OpenExecution, TakenLane } from './ports.ts';
 
 export interface CloseScope {

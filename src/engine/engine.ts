@@ -86,7 +86,8 @@ export class Engine {
   async #poll(): Promise<void> {
     this.#polling = this.#findWork();
     await this.#polling;
-    if (this.#state === 'started') this.#cancelPoll = this.#parts.clock.after(this.#parts.pollMs, () => void this.#poll());
+    if (this.#state === 'started')
+      this.#cancelPoll = this.#parts.clock.after(this.#parts.pollMs, () => void this.#poll());
   }
 
   async #findWork(): Promise<void> {

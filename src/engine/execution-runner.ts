@@ -13,8 +13,8 @@ import type { Wait } from './admission.ts';
 import type { AgentGates } from './agent-gate.ts';
 import { closeExecution } from './close.ts';
 import type { FairSlots } from './fair-slots.ts';
-import { Latch } from './latch.ts';
 import { LaneRunner } from './lane-runner.ts';
+import { Latch } from './latch.ts';
 import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
 
 const PAUSE_AFTER_ERROR_MS = 500;
@@ -144,7 +144,10 @@ export class ExecutionRunner {
   }
 
   async #sayWait(wait: Wait | null): Promise<void> {
-    const said = wait && { reason: `The agent ${wait.agentName} fails at most calls; it is tried again later.`, until: wait.until };
+    const said = wait && {
+      reason: `The agent ${wait.agentName} fails at most calls; it is tried again later.`,
+      until: wait.until,
+    };
     const revision = await this.#parts.store.noteWait(this.#id, said);
     if (revision !== null) this.#parts.publish(this.#id, revision);
   }
@@ -161,7 +164,9 @@ export class ExecutionRunner {
     this.#cancelDeadline =
       deadlineAt === null
         ? null
-        : this.#parts.clock.after(Math.max(deadlineAt.getTime() - this.#parts.clock.now().getTime(), 0), () => this.#wake.set());
+        : this.#parts.clock.after(Math.max(deadlineAt.getTime() - this.#parts.clock.now().getTime(), 0), () =>
+            this.#wake.set(),
+          );
   }
 
   async #prepareAll(): Promise<void> {
@@ -199,11 +204,17 @@ export class ExecutionRunner {
       const { share, retryLimit } = taken;
       const tuning = { share, retryLimit, priority: open.priority };
       const limit = this.#shared.limitOf(this.#id, no, share);
-      const lane = new LaneRunner(this.#parts, taken, agents, { limit, gates, slots, tuning }, {
-        changed: () => this.#wake.set(),
-        waits: (wait) => this.#noteWait(wait),
-        broken: (error) => this.#stumble(error),
-      });
+      const lane = new LaneRunner(
+        this.#parts,
+        taken,
+        agents,
+        { limit, gates, slots, tuning },
+        {
+          changed: () => this.#wake.set(),
+          waits: (wait) => this.#noteWait(wait),
+          broken: (error) => this.#stumble(error),
+        },
+      );
       this.#lanes.set(no, lane);
       const run = this.#runLane(no, lane);
       this.#laneRuns.add(run);

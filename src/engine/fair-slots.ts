@@ -63,7 +63,8 @@ export class FairSlots {
     let neediest: Sharer | undefined;
     for (const sharer of this.#sharers.values()) {
       if (sharer.waiting.size === 0) continue;
-      if (neediest === undefined || sharer.running / sharer.weight < neediest.running / neediest.weight) neediest = sharer;
+      if (neediest === undefined || sharer.running / sharer.weight < neediest.running / neediest.weight)
+        neediest = sharer;
     }
     return neediest;
   }

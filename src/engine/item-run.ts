@@ -6,7 +6,16 @@ import type { ItemError } from '../domain/item-error.ts';
 import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { AgentGate } from './agent-gate.ts';
 import { type AttemptEnd, type Call, callAgent } from './attempt.ts';
-import { type LaneItem, toCancelled, toExpired, toFailed, toRetrying, toReturned, toRunning, toSucceeded } from './lane-item.ts';
+import {
+  type LaneItem,
+  toCancelled,
+  toExpired,
+  toFailed,
+  toRetrying,
+  toReturned,
+  toRunning,
+  toSucceeded,
+} from './lane-item.ts';
 import type { EngineParts, ItemInput, TakenLane } from './ports.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -89,7 +98,12 @@ async function attempt(
     const end =
       calls.interruption() === null
         ? await gate.watch(() => {
-            call = callAgent(run, contextOf(calls, item, input, previous), taken.spec.execution.itemTimeoutMs, parts.clock);
+            call = callAgent(
+              run,
+              contextOf(calls, item, input, previous),
+              taken.spec.execution.itemTimeoutMs,
+              parts.clock,
+            );
             calls.opened(item, call);
             return call.end;
           })
@@ -127,14 +141,14 @@ function record(calls: ItemCalls, item: LaneItem, input: ItemInput, end: Attempt
 }
 
 /** Records a tier's result; true when another tier follows. */
-function advance(
-  calls: ItemCalls,
-  item: LaneItem,
-  input: ItemInput,
-  result: StorableResult,
-  at: Date,
-): boolean {
-  const row = { ...result, ordinal: item.ordinal, tier: item.tier, attempt: item.attempt, contentHash: input.contentHash() };
+function advance(calls: ItemCalls, item: LaneItem, input: ItemInput, result: StorableResult, at: Date): boolean {
+  const row = {
+    ...result,
+    ordinal: item.ordinal,
+    tier: item.tier,
+    attempt: item.attempt,
+    contentHash: input.contentHash(),
+  };
   const last = item.tier === calls.tiers.length - 1;
   if (last) {
     calls.recorder.stage(item, toSucceeded(item, at, result.fieldErrors !== null), { result: row });
@@ -153,7 +167,10 @@ function failAttempt(calls: ItemCalls, item: LaneItem, error: ItemError, at: Dat
   const delay = retryDelay(calls, item, error, at);
   if (delay === null) return recorder.stage(item, toFailed(item, at, error), { failure });
   recorder.stage(item, toRetrying(item, new Date(at.getTime() + delay), error), { failure });
-  parts.log.debug({ executionId: calls.taken.lane.executionId, ordinal: item.ordinal, errorCode: error.code }, 'will be retried');
+  parts.log.debug(
+    { executionId: calls.taken.lane.executionId, ordinal: item.ordinal, errorCode: error.code },
+    'will be retried',
+  );
 }
 
 /** How long to wait for the next attempt, in ms, its charge noted; null when there is to be none. */
@@ -177,7 +194,12 @@ function interrupt(calls: ItemCalls, item: LaneItem, at: Date): void {
   else calls.recorder.stage(item, toReturned(item));
 }
 
-function contextOf(calls: ItemCalls, item: LaneItem, input: ItemInput, previous: unknown): Omit<AgentContext, 'signal'> {
+function contextOf(
+  calls: ItemCalls,
+  item: LaneItem,
+  input: ItemInput,
+  previous: unknown,
+): Omit<AgentContext, 'signal'> {
   const { taken, parts } = calls;
   const { executionId } = taken.lane;
   const tier = taken.spec.tiers[item.tier];
@@ -192,6 +214,9 @@ function contextOf(calls: ItemCalls, item: LaneItem, input: ItemInput, previous:
     attempt,
     idempotencyKey: `${executionId}:${taken.round}:${item.ordinal}:${item.tier}`,
     log: (message) =>
-      parts.log.info({ executionId, itemId: itemId(executionId, item.ordinal), attempt, said: String(message).slice(0, 1000) }, 'agent'),
+      parts.log.info(
+        { executionId, itemId: itemId(executionId, item.ordinal), attempt, said: String(message).slice(0, 1000) },
+        'agent',
+      ),
   };
 }

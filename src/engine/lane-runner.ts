@@ -12,17 +12,17 @@
  */
 import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
+import { itemError } from '../domain/item-error.ts';
 import { type ExecutionStatus, isClaimable, isFinalExecution } from '../domain/states.ts';
 import { Admission, type Wait } from './admission.ts';
 import type { AgentGates } from './agent-gate.ts';
+import type { Call } from './attempt.ts';
 import type { FairSlots } from './fair-slots.ts';
 import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
-import type { Call } from './attempt.ts';
-import { Latch } from './latch.ts';
 import { type LaneItem, toFailed, toLaneItem } from './lane-item.ts';
+import { Latch } from './latch.ts';
 import type { EngineParts, ItemInput, ItemMove, SettleAnswer, TakenLane } from './ports.ts';
 import { FLUSH_MAX, Recorder } from './recorder.ts';
-import { itemError } from '../domain/item-error.ts';
 
 /** Why a lane left. */
 export type LaneEnd = 'ended' | 'halted' | 'lost';
@@ -87,13 +87,7 @@ export class LaneRunner {
   #dueAt: number | null = null;
   #cancelDue: (() => void) | null = null;
 
-  constructor(
-    parts: EngineParts,
-    taken: TakenLane,
-    agents: readonly AgentRun[],
-    shared: LaneShared,
-    hooks: LaneHooks,
-  ) {
+  constructor(parts: EngineParts, taken: TakenLane, agents: readonly AgentRun[], shared: LaneShared, hooks: LaneHooks) {
     this.#parts = parts;
     this.#taken = taken;
     this.#hooks = hooks;
@@ -104,7 +98,8 @@ export class LaneRunner {
     this.#admission = new Admission({
       ...{ executionId: taken.lane.executionId, clock: parts.clock, slots },
       weight: () => 2 ** this.#tuning.priority,
-      barred: (begins) => this.#end !== null || this.#interruption !== null || (begins && (this.#halted || this.#paused)),
+      barred: (begins) =>
+        this.#end !== null || this.#interruption !== null || (begins && (this.#halted || this.#paused)),
       waits: (wait) => hooks.waits(wait),
     });
     this.#recorder = new Recorder(parts, taken.lane, taken.round, {

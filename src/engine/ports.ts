@@ -4,7 +4,7 @@
  * Lock order of every writer behind `LaneStore`: execution, lane, items by ordinal. Every write checks the
  * lane's epoch in its own statement or transaction, so a node that lost a lane cannot write.
  */
-import type { AgentRun, AgentItem } from '../domain/agent-context.ts';
+import type { AgentItem, AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import type { PauseReason } from '../domain/model.ts';

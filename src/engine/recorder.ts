@@ -9,8 +9,8 @@
  * that the lane is lost, everything staged is dropped and nothing is written any more.
  */
 import { itemError } from '../domain/item-error.ts';
-import type { ItemMove, EngineParts, FailureRow, HeldLane, ResultRow, SettleAnswer } from './ports.ts';
 import type { LaneItem } from './lane-item.ts';
+import type { EngineParts, FailureRow, HeldLane, ItemMove, ResultRow, SettleAnswer } from './ports.ts';
 
 /** Most items that one flush writes. */
 export const FLUSH_MAX = 500;
@@ -49,7 +49,12 @@ export class Recorder {
   #lost = false;
   #roomWaiters: (() => void)[] = [];
 
-  constructor(parts: Pick<EngineParts, 'store' | 'clock' | 'log'>, lane: HeldLane, round: number, hooks: RecorderHooks) {
+  constructor(
+    parts: Pick<EngineParts, 'store' | 'clock' | 'log'>,
+    lane: HeldLane,
+    round: number,
+    hooks: RecorderHooks,
+  ) {
     this.#parts = parts;
     this.#lane = lane;
     this.#round = round;
@@ -57,11 +62,7 @@ export class Recorder {
   }
 
   /** Stages an item's move, with a result or a failure to append. */
-  stage(
-    item: LaneItem,
-    move: Omit<ItemMove, 'was'>,
-    rows: { result?: ResultRow; failure?: FailureRow } = {},
-  ): void {
+  stage(item: LaneItem, move: Omit<ItemMove, 'was'>, rows: { result?: ResultRow; failure?: FailureRow } = {}): void {
     if (this.#lost) return;
     const staged = this.#staged.get(item.ordinal) ?? { item, move, outcome: false, results: [], failures: [] };
     staged.move = move;
@@ -130,7 +131,10 @@ export class Recorder {
    */
   async #gather(): Promise<void> {
     const end = this.#parts.clock.now().getTime() + GATHER_MS;
-    for (let before = -1; this.#outcomes > before && this.#outcomes < FLUSH_MAX && this.#parts.clock.now().getTime() < end; ) {
+    for (
+      let before = -1;
+      this.#outcomes > before && this.#outcomes < FLUSH_MAX && this.#parts.clock.now().getTime() < end;
+    ) {
       before = this.#outcomes;
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
@@ -161,7 +165,10 @@ export class Recorder {
         return this.#answered(moving, await this.#settle(moving));
       } catch (error) {
         if (this.#parts.store.refusedData(error)) return await this.#isolate(moving, error);
-        this.#parts.log.warn({ executionId: this.#lane.executionId, err: error, retryInMs: delay }, 'flush failed, will be retried');
+        this.#parts.log.warn(
+          { executionId: this.#lane.executionId, err: error, retryInMs: delay },
+          'flush failed, will be retried',
+        );
         await new Promise<void>((resolve) => this.#parts.clock.after(delay, resolve));
       }
     }
@@ -195,7 +202,10 @@ export class Recorder {
       return await this.#write(batch.slice(middle));
     }
     const { item, move } = first;
-    this.#parts.log.warn({ executionId: this.#lane.executionId, ordinal: item.ordinal, err: cause }, 'result refused by the database');
+    this.#parts.log.warn(
+      { executionId: this.#lane.executionId, ordinal: item.ordinal, err: cause },
+      'result refused by the database',
+    );
     if (first.results.length === 0 && first.failures.length === 0) {
       // Not the item's data then: nothing here can mend it, and trying again for ever would block the lane.
       throw new Error(`a move of item ${item.ordinal} to ${move.to} was refused`, { cause });
@@ -204,7 +214,15 @@ export class Recorder {
     const at = this.#parts.clock.now();
     first.results = [];
     first.failures = [{ ordinal: item.ordinal, tier: move.tier, attempt: move.attempt, error, at }];
-    first.move = { ...move, to: 'FAILED', runAfter: null, endedAt: at, startedAt: move.startedAt ?? at, error, flawed: false };
+    first.move = {
+      ...move,
+      to: 'FAILED',
+      runAfter: null,
+      endedAt: at,
+      startedAt: move.startedAt ?? at,
+      error,
+      flawed: false,
+    };
     await this.#write([first]);
   }
 }

@@ -80,7 +80,8 @@ export const ExecutionType = builder.objectRef<Execution>('BatchExecution').impl
     }),
     waitReason: t.exposeString('waitReason', {
       nullable: true,
-      description: 'Why nothing of it starts at the moment though it is not paused, for people; null when nothing holds it.',
+      description:
+        'Why nothing of it starts at the moment though it is not paused, for people; null when nothing holds it.',
     }),
     waitUntil: t.expose('waitUntil', {
       type: 'DateTime',

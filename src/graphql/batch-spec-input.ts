@@ -87,7 +87,7 @@ export const BatchInputFilters = builder.inputType('BatchInputFilters', {
 });
 
 const BatchInputConfig = builder.inputType('BatchInputConfig', {
-  description: 'Where the elements come from: exactly one of `datasourceId` and `items`.',
+  description: 'Where the elements come from: exactly one of `datasourceId` and `items`; a draft may have neither.',
   fields: (t) => ({
     datasourceId: t.id({ description: 'A datasource of the project, `ds_…`.' }),
     items: t.field({

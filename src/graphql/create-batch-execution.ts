@@ -40,6 +40,9 @@ const CreateInput = builder.inputType('CreateBatchExecutionInput', {
       type: ToleratedFailures,
       description: 'How many items may fail before it is ended early as FAILED; any number when absent.',
     }),
+    draft: t.boolean({
+      description: `Make it as a DRAFT: its items are added by \`addBatchItems\` or streamed to \`POST /executions/<id>/items\`, and it starts with \`submitBatchExecution\`. It has items of its own: \`items\` of the spec are the first of them and may be absent, a \`datasourceId\` cannot be given, and the one of a definition does not count. It is cancelled when nothing happens to it for ${LIMITS.draftHours} hours. Default false.`,
+    }),
     metadata: t.field({
       type: 'JSON',
       description: `Your own, kept with the execution; at most ${LIMITS.metadataBytes / 1024} kB of JSON.`,
@@ -50,11 +53,11 @@ const CreateInput = builder.inputType('CreateBatchExecutionInput', {
 const CreateSuccess = builder
   .objectRef<{ readonly batchExecution: Execution; readonly created: boolean }>('CreateBatchExecutionSuccess')
   .implement({
-    description: 'There is an execution for this input, and it runs by itself.',
+    description: 'There is an execution for this input, and unless it is a draft it runs by itself.',
     fields: (t) => ({
       batchExecution: t.expose('batchExecution', {
         type: ExecutionType,
-        description: 'The execution: PREPARING when it is new, else in whatever state it is.',
+        description: 'The execution: PREPARING or DRAFT when it is new, else in whatever state it is.',
       }),
       created: t.exposeBoolean('created', {
         description: 'Whether this call made it; false when an equal call with the same idempotency key did before.',

@@ -7,6 +7,7 @@ import './node.ts';
 import './agent.ts';
 import './api-key.ts';
 import './batch-definition.ts';
+import './batch-draft.ts';
 import './batch-execution-links.ts';
 import './batch-execution-updated.ts';
 import './batch-executions.ts';

@@ -4,10 +4,10 @@ import { type Actor, CANCEL_MODES, type CancelMode, type Execution } from '../do
 import { InvalidStateError, NotFoundError } from '../domain/user-error.ts';
 import { findExecution } from '../store/execution-rows.ts';
 import { requestCancel } from '../store/request-cancel.ts';
-import { storableString } from './storable-string.ts';
 import { checkInput } from './check-input.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
+import { storableString } from './storable-string.ts';
 
 export interface CancelBatchExecutionInput {
   readonly batchExecutionId: string;
@@ -44,7 +44,10 @@ export async function cancelBatchExecution(
   const execution = await findExecution(deps.db, actor.projectId, id);
   if (execution === undefined) throw new NotFoundError('batch execution', id);
   if (revision === null && execution.status !== 'CANCELLING' && execution.status !== 'CANCELLED') {
-    throw new InvalidStateError(`The execution has ended as ${execution.status} and cannot be cancelled.`, execution.status);
+    throw new InvalidStateError(
+      `The execution has ended as ${execution.status} and cannot be cancelled.`,
+      execution.status,
+    );
   }
   return execution;
 }

@@ -30,6 +30,9 @@ export interface ElementInput extends ContentInput {
 
 const FILENAME_LENGTH = 1_000;
 
+/** The element id of an inline item that has none of its own. */
+export const defaultItemId = (index: number): string => `item-${index}`;
+
 /**
  * The rows of elements in their order, as far as they have no problem.
  *
@@ -63,7 +66,8 @@ export function checkElements(
   });
 }
 
-function checkElement(input: ElementInput, id: string, loc: Loc, issues: IssueList): NewElement | null {
+/** The row of one element; null with its problems noted, or when there are others in the list already. */
+export function checkElement(input: ElementInput, id: string, loc: Loc, issues: IssueList): NewElement | null {
   checkId(id, input.dataElementId == null ? [...loc, 'filename'] : [...loc, 'dataElementId'], issues);
   checkFilename(input.filename, [...loc, 'filename'], issues);
   checkMediaType(input.mediaType, [...loc, 'mediaType'], issues);

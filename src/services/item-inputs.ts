@@ -11,7 +11,10 @@ import type { ElementSources } from './ports.ts';
 export function createItemInputs(db: Db, sources: ElementSources): ItemInputs {
   return {
     async load(executionId, ordinals) {
-      const [datasource, rows] = [await findExecutionDatasource(db, executionId), await readInputs(db, executionId, ordinals)];
+      const [datasource, rows] = [
+        await findExecutionDatasource(db, executionId),
+        await readInputs(db, executionId, ordinals),
+      ];
       if (datasource === null) return new Map();
       return new Map(rows.map((row) => [row.ordinal, inputOf(sources, datasource, row)]));
     },
@@ -37,7 +40,9 @@ function inputOf(sources: ElementSources, datasource: Datasource, row: InputRow)
   };
   const names = row.documentNames ?? [{ filename: row.filename, mediaType: row.mediaType }];
   const documents = names.map((name, index) => lazyDocument(name, async () => (await read())[index]));
-  const first = documents[0] ?? lazyDocument({ filename: row.filename, mediaType: row.mediaType }, () => Promise.resolve(undefined));
+  const first =
+    documents[0] ??
+    lazyDocument({ filename: row.filename, mediaType: row.mediaType }, () => Promise.resolve(undefined));
   return {
     contentHash: () => hash,
     item: {

@@ -45,5 +45,8 @@ async function move(
   // Already where the other verb starts from: a repeated call.
   const other = verb === 'pause' ? 'resume' : 'pause';
   if (executionMoveFrom(other).includes(execution.status)) return execution;
-  throw new InvalidStateError(`The execution is ${execution.status}; that is no state to ${verb} from.`, execution.status);
+  throw new InvalidStateError(
+    `The execution is ${execution.status}; that is no state to ${verb} from.`,
+    execution.status,
+  );
 }

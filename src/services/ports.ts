@@ -32,7 +32,10 @@ export interface ElementSources {
   /** One element without its content, or null. */
   find(datasource: Datasource, elementId: string): Promise<DataElement | null>;
   /** The documents of an element as they are now. Throws an object with code `element_not_found` when it is gone. */
-  read(datasource: Datasource, elementId: string): Promise<{ documents: readonly StoredDocument[]; contentHash: string }>;
+  read(
+    datasource: Datasource,
+    elementId: string,
+  ): Promise<{ documents: readonly StoredDocument[]; contentHash: string }>;
   /** Whether a file or folder is at a path relative to an element's own: `AgentItem.exists`. */
   exists(datasource: Datasource, elementId: string, path: string): Promise<boolean | null>;
 }

@@ -23,19 +23,20 @@ import { requireRole } from './require-role.ts';
 
 const { maxRetryCount: cap } = LIMITS;
 
-const schemaAt = (now: Date) => z.object({
-  batchExecutionId: z.string(),
-  mode: z.enum(RETRY_MODES).nullish(),
-  tierNums: z.array(z.int()).max(LIMITS.tiers).nullish(),
-  maxRetryCount: z.int().min(cap.min).max(cap.max).nullish(),
-  itemIds: z.array(z.string()).min(1).max(LIMITS.inlineItems).nullish(),
-  errorCodes: z.array(z.string()).min(1).max(100).nullish(),
-  statuses: z.array(z.enum(ITEM_STATUSES)).min(1).nullish(),
-  agentVersion: z.enum(AGENT_VERSION_CHOICES).nullish(),
-  expectedRound: z.int().min(0).nullish(),
-  deadlineAt: deadline(now).nullish(),
-  dryRun: z.boolean().nullish(),
-});
+const schemaAt = (now: Date) =>
+  z.object({
+    batchExecutionId: z.string(),
+    mode: z.enum(RETRY_MODES).nullish(),
+    tierNums: z.array(z.int()).max(LIMITS.tiers).nullish(),
+    maxRetryCount: z.int().min(cap.min).max(cap.max).nullish(),
+    itemIds: z.array(z.string()).min(1).max(LIMITS.inlineItems).nullish(),
+    errorCodes: z.array(z.string()).min(1).max(100).nullish(),
+    statuses: z.array(z.enum(ITEM_STATUSES)).min(1).nullish(),
+    agentVersion: z.enum(AGENT_VERSION_CHOICES).nullish(),
+    expectedRound: z.int().min(0).nullish(),
+    deadlineAt: deadline(now).nullish(),
+    dryRun: z.boolean().nullish(),
+  });
 
 /** The arguments of a retry; absent ones have their defaults, and `maxRetryCount: null` means no cap. */
 export type RetryFailedItemsInput = z.input<ReturnType<typeof schemaAt>>;
@@ -79,7 +80,10 @@ export async function retryFailedItems(
   });
   const after = (await findExecution(deps.db, actor.projectId, execution.id)) ?? execution;
   if (opened === null) {
-    throw new InvalidStateError(`Another call changed the execution meanwhile; it is ${after.status} in round ${after.round}.`, after.status);
+    throw new InvalidStateError(
+      `Another call changed the execution meanwhile; it is ${after.status} in round ${after.round}.`,
+      after.status,
+    );
   }
   deps.publish(execution.id, opened.revision);
   deps.engine.wake(execution.id);
@@ -94,7 +98,10 @@ function answer(execution: Execution, tally: RetryTally): RetryFailedItemsAnswer
 function mustBeAtRest(execution: Execution, expectedRound: number | null): void {
   const { status, round } = execution;
   if (expectedRound !== null && expectedRound !== round) {
-    throw new InvalidStateError(`The execution is in round ${round}, not ${expectedRound}: it was retried before.`, status);
+    throw new InvalidStateError(
+      `The execution is in round ${round}, not ${expectedRound}: it was retried before.`,
+      status,
+    );
   }
   if (!executionMoveFrom('retry').includes(status)) {
     const why = status === 'COMPLETED' ? 'has no unsuccessful item' : 'has not ended';
@@ -116,12 +123,18 @@ function selectionOf(request: z.output<ReturnType<typeof schemaAt>>, execution: 
     void issues.push({ loc: ['input', field, String(index)], msg, type });
   const tiers = request.tierNums?.length ? request.tierNums : null;
   tiers?.forEach((tier, index) => {
-    if (tier < 0 || tier >= execution.spec.tiers.length) reject('tierNums', index, `The execution has no tier ${tier}.`, 'not_found');
+    if (tier < 0 || tier >= execution.spec.tiers.length)
+      reject('tierNums', index, `The execution has no tier ${tier}.`, 'not_found');
   });
   const statuses = request.statuses ?? ['FAILED' as const];
   statuses.forEach((status, index) => {
     if (!RETRYABLE_STATUSES.some((retryable) => retryable === status)) {
-      reject('statuses', index, `Items that are ${status} cannot be retried; ${RETRYABLE_STATUSES.join(', ')} can.`, 'not_allowed');
+      reject(
+        'statuses',
+        index,
+        `Items that are ${status} cannot be retried; ${RETRYABLE_STATUSES.join(', ')} can.`,
+        'not_allowed',
+      );
     }
   });
   const ordinals = request.itemIds?.map((id, index) => {
@@ -153,7 +166,11 @@ async function withLatestAgents(deps: ServiceDeps, actor: Actor, spec: PinnedSpe
       continue;
     }
     for (const { path, message } of await deps.agents.configProblems(found.version.id, tier.config ?? null)) {
-      issues.push({ loc, msg: `The newest ${tier.agentName} does not take the tier's config: ${path} ${message}`, type: 'config' });
+      issues.push({
+        loc,
+        msg: `The newest ${tier.agentName} does not take the tier's config: ${path} ${message}`,
+        type: 'config',
+      });
     }
     tiers.push({ ...tier, agentVersionId: found.version.id, agentVersion: found.version.version });
   }

@@ -1,10 +1,10 @@
 /** The rules of a spec's single values; what spans several is in `batch-spec.ts`. */
 import { z } from 'zod';
 import { patternProblem } from '../domain/filters.ts';
+import { ERROR_CATEGORIES } from '../domain/item-error.ts';
 import { jsonProblemMessage, toJsonText } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { isMediaTypePattern } from '../domain/media-type.ts';
-import { ERROR_CATEGORIES } from '../domain/item-error.ts';
 import { type Backoff, DEFAULT_BACKOFF, type RetryRule } from '../domain/retry-policy.ts';
 import type { ExecutionParams, InputFilters } from '../domain/spec.ts';
 import type { ElementInput } from './element-input.ts';
@@ -61,9 +61,14 @@ export const executionSchema = z.object({
   itemTimeoutMs: itemTimeoutMs.nullish(),
   backoff: backoff.nullish(),
   retryRules: z
-    .array(z.object({ category: z.enum(ERROR_CATEGORIES), retryLimit: retryLimit.nullish(), backoff: backoff.nullish() }))
+    .array(
+      z.object({ category: z.enum(ERROR_CATEGORIES), retryLimit: retryLimit.nullish(), backoff: backoff.nullish() }),
+    )
     .max(ERROR_CATEGORIES.length)
-    .refine((rules) => new Set(rules.map(({ category }) => category)).size === rules.length, 'has two rules for one category')
+    .refine(
+      (rules) => new Set(rules.map(({ category }) => category)).size === rules.length,
+      'has two rules for one category',
+    )
     .nullish(),
 });
 

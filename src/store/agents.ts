@@ -77,11 +77,11 @@ export async function findVersions(
 export async function findVersionSource(
   db: Db,
   id: string,
-): Promise<{ agentName: string; contentHash: string; source: string | null } | null> {
+): Promise<{ agentName: string; kind: AgentKind; contentHash: string; source: string | null } | null> {
   const row = await named(db, 'findVersionSource')
     .selectFrom('agentVersion as v')
     .innerJoin('agent as a', 'a.id', 'v.agentId')
-    .select(['a.name as agentName', 'v.contentHash', 'v.source'])
+    .select(['a.name as agentName', 'a.kind', 'v.contentHash', 'v.source'])
     .where('v.id', '=', id)
     .executeTakeFirst();
   return row ?? null;

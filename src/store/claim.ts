@@ -1,7 +1,7 @@
 /** Filling a lane's claim from the execution's pool. */
 import { sql } from 'kysely';
-import type { ClaimAnswer, ClaimedItem, HeldLane } from '../engine/ports.ts';
 import { claimableStatuses, type ExecutionStatus, isClaimable } from '../domain/states.ts';
+import type { ClaimAnswer, ClaimedItem, HeldLane } from '../engine/ports.ts';
 import { closing } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
 import { lockExecution } from './lock-execution.ts';
@@ -83,7 +83,9 @@ with e as materialized (
 )
 select exists (select 1 from l) as held, coalesce((select status from x), (select status from e)) as status,
   (select closing from e) as closing, (select yes from whole) as whole, (select x.revision from x, e where e.starts) as revision,
-  (select json_agg(json_build_array(ordinal, tier, attempt, charged, deaths) order by ordinal) from pick) as items`.execute(db);
+  (select json_agg(json_build_array(ordinal, tier, attempt, charged, deaths) order by ordinal) from pick) as items`.execute(
+    db,
+  );
   const row = rows[0];
   const status = row?.status ?? 'CANCELLED';
   const isClosing = row?.closing ?? true;
@@ -134,13 +136,22 @@ async function claimScattered(
         .set({
           poolCursor: pool.cursor,
           ...(starts && status === 'QUEUED' ? { status: 'RUNNING' as const } : {}),
-          ...(starts ? { startedAt: execution.startedAt ?? now, revision: execution.revision + 1, lastActivityAt: now } : {}),
+          ...(starts
+            ? { startedAt: execution.startedAt ?? now, revision: execution.revision + 1, lastActivityAt: now }
+            : {}),
         })
         .where('id', '=', lane.executionId)
         .execute();
     }
     const answered = starts && status === 'QUEUED' ? ('RUNNING' as const) : status;
-    return { held, status: answered, closing: false, items, nextDueAt, revision: starts ? execution.revision + 1 : null };
+    return {
+      held,
+      status: answered,
+      closing: false,
+      items,
+      nextDueAt,
+      revision: starts ? execution.revision + 1 : null,
+    };
   });
 }
 

@@ -1,9 +1,9 @@
 /** Closing open items chunk by chunk: the sweep of a cancel, of a deadline, and of an execution that cannot go on. */
 import { sql } from 'kysely';
-import type { CloseChunk, SweepAnswer } from '../engine/ports.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { type ExecutionStatus, type ItemStatus, itemMoveFrom } from '../domain/states.ts';
-import { closing, COUNT_CHANGES, countMove } from './count-moves.ts';
+import type { CloseChunk, SweepAnswer } from '../engine/ports.ts';
+import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
 
 /** Ordinals that one chunk looks at; bounds a chunk in which few items are open. */
@@ -30,7 +30,13 @@ export async function closeItems(db: Db, executionId: string, close: CloseChunk,
     const { status, running, total } = execution;
     if (execution.closing !== close.closing) return { cursor: null, status, running, revision: null };
     // Raw: an UPDATE that feeds counts and the change log in one round trip.
-    const { rows } = await sql<{ picked: number; last: number | null; status: ExecutionStatus | null; revision: number | null; running: number | null }>`/* closeItems */
+    const { rows } = await sql<{
+      picked: number;
+      last: number | null;
+      status: ExecutionStatus | null;
+      revision: number | null;
+      running: number | null;
+    }>`/* closeItems */
 with pick as materialized (
   select ordinal, status as was from batch_item
   where execution_id = ${executionId} and ordinal >= ${close.cursor} and ordinal < ${close.cursor + SPAN}
@@ -52,7 +58,9 @@ with pick as materialized (
   select ${executionId}, x.revision, (select array_agg(ordinal) from moved) from x, d where d.n > 0
 )
 select (select count(*)::int from pick) as picked, (select max(ordinal) from pick) as last,
-  (select status from x) as status, (select revision from x) as revision, (select running from x) as running`.execute(tx);
+  (select status from x) as status, (select revision from x) as revision, (select running from x) as running`.execute(
+      tx,
+    );
     const row = rows[0];
     const next = row?.picked === LIMITS.sweepChunk && row.last !== null ? row.last + 1 : close.cursor + SPAN;
     const ended = row?.status != null && row.status !== status;

@@ -5,10 +5,22 @@ import type { Db } from './database.ts';
 import { named } from './statement-name.ts';
 
 /** Pauses an execution: nothing starts any more; its new revision, or null when its status does not allow it. */
-export async function pauseExecution(db: Db, executionId: string, reason: PauseReason, now: Date): Promise<number | null> {
+export async function pauseExecution(
+  db: Db,
+  executionId: string,
+  reason: PauseReason,
+  now: Date,
+): Promise<number | null> {
   const row = await named(db, 'pauseExecution')
     .updateTable('batchExecution')
-    .set((eb) => ({ status: 'PAUSED' as const, pauseReason: reason, waitReason: null, waitUntil: null, lastActivityAt: now, revision: eb('revision', '+', 1) }))
+    .set((eb) => ({
+      status: 'PAUSED' as const,
+      pauseReason: reason,
+      waitReason: null,
+      waitUntil: null,
+      lastActivityAt: now,
+      revision: eb('revision', '+', 1),
+    }))
     .where('id', '=', executionId)
     .where('status', 'in', executionMoveFrom('pause'))
     .returning('revision')
@@ -21,7 +33,12 @@ export async function resumeExecution(db: Db, executionId: string, now: Date): P
   const row = await named(db, 'resumeExecution')
     .updateTable('batchExecution')
     .set((eb) => ({
-      status: eb.case().when('startedAt', 'is', null).then('QUEUED' as const).else('RUNNING' as const).end(),
+      status: eb
+        .case()
+        .when('startedAt', 'is', null)
+        .then('QUEUED' as const)
+        .else('RUNNING' as const)
+        .end(),
       pauseReason: null,
       sampleSize: null,
       lastActivityAt: now,
@@ -72,7 +89,11 @@ export async function noteWait(
 ): Promise<number | null> {
   const row = await named(db, 'noteWait')
     .updateTable('batchExecution')
-    .set((eb) => ({ waitReason: wait?.reason ?? null, waitUntil: wait?.until ?? null, revision: eb('revision', '+', 1) }))
+    .set((eb) => ({
+      waitReason: wait?.reason ?? null,
+      waitUntil: wait?.until ?? null,
+      revision: eb('revision', '+', 1),
+    }))
     .where('id', '=', executionId)
     .where('endedAt', 'is', null)
     .returning('revision')

@@ -1,6 +1,7 @@
 /** Storing a new execution, and finding the one that an idempotency key made. */
 import type { InputOverrides, PinnedSpec } from '../domain/spec.ts';
 import type { Db, Tx } from './database.ts';
+import { insertDraft } from './drafts.ts';
 import { named } from './statement-name.ts';
 
 export interface NewExecution {
@@ -21,14 +22,16 @@ export interface NewExecution {
   readonly requestHash: string | null;
   readonly createdBy: string;
   readonly createdAt: Date;
+  /** Whether its items are still to be gathered; no by default. */
+  readonly isDraft?: boolean;
 }
 
 /**
- * Stores an execution as PREPARING, with its first round and its lane.
+ * Stores an execution as PREPARING or as a DRAFT, with its first round and its lane.
  *
  * `false` when the project has one with this idempotency key; then nothing was stored.
  */
-export async function insertExecution(tx: Tx, execution: NewExecution): Promise<boolean> {
+export async function insertExecution(tx: Tx, { isDraft = false, ...execution }: NewExecution): Promise<boolean> {
   const { spec, inputOverrides, createdAt } = execution;
   const stored = await named(tx, 'insertExecution')
     .insertInto('batchExecution')
@@ -37,7 +40,7 @@ export async function insertExecution(tx: Tx, execution: NewExecution): Promise<
       inputOverrides: inputOverrides === null ? null : JSON.stringify(inputOverrides),
       spec: JSON.stringify(spec),
       inputDatasourceId: spec.input.datasourceId,
-      status: 'PREPARING',
+      status: isDraft ? 'DRAFT' : 'PREPARING',
       concurrency: spec.execution.concurrency,
       retryLimit: spec.execution.retryLimit,
       roundOpenedAt: createdAt,
@@ -60,6 +63,7 @@ export async function insertExecution(tx: Tx, execution: NewExecution): Promise<
     .insertInto('executionLane')
     .values({ executionId: execution.id, no: 0, share: spec.execution.concurrency })
     .execute();
+  if (isDraft) await insertDraft(tx, execution.id);
   return true;
 }
 

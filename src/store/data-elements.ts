@@ -149,8 +149,9 @@ export async function deleteElements(tx: Tx, datasourceId: string, ids: readonly
   return rows.map((row) => row.id);
 }
 
-function* chunksOf(elements: readonly NewElement[]): Generator<NewElement[]> {
-  let chunk: NewElement[] = [];
+/** The elements in runs that one statement may hold. */
+export function* chunksOf<E extends Pick<NewElement, 'documents'>>(elements: readonly E[]): Generator<E[]> {
+  let chunk: E[] = [];
   let bytes = 0;
   for (const element of elements) {
     if (chunk.length === CHUNK_ROWS || (chunk.length > 0 && bytes + element.documents.length > CHUNK_BYTES)) {

@@ -1,8 +1,8 @@
 /** The frozen inputs of items. */
 import { sql } from 'kysely';
 import type { Datasource, DocumentName } from '../domain/model.ts';
-import { findDatasource } from './datasources.ts';
 import type { Db } from './database.ts';
+import { findDatasource } from './datasources.ts';
 import { named } from './statement-name.ts';
 
 /** What was listed of an item's element when it was frozen. */
@@ -16,7 +16,11 @@ export interface InputRow {
 }
 
 /** The inputs of these items, in no order. */
-export async function readInputs(db: Db, executionId: string, ordinals: readonly number[]): Promise<readonly InputRow[]> {
+export async function readInputs(
+  db: Db,
+  executionId: string,
+  ordinals: readonly number[],
+): Promise<readonly InputRow[]> {
   // Raw: one array instead of a parameter each; `abs` makes the planner look each up by key (see `settle`).
   const { rows } = await sql<InputRow>`/* readInputs */
     select i.ordinal, i.element_id, i.filename, i.media_type, i.metadata, i.document_names

@@ -35,7 +35,12 @@ function groupByExecution(rows: readonly OpenRow[]): OpenExecution[] {
     else {
       executions.set(row.id, {
         ...row,
-        ...{ waiting: Boolean(waiting), unprepared: Boolean(unprepared), drains: Boolean(drains), sampled: Boolean(sampled) },
+        ...{
+          waiting: Boolean(waiting),
+          unprepared: Boolean(unprepared),
+          drains: Boolean(drains),
+          sampled: Boolean(sampled),
+        },
         lanes: [{ no, share }],
       });
     }

@@ -1,7 +1,8 @@
 /** Taking lanes and giving them back, and what there is to take. */
-import type { ClaimedItem, HeldLane, TakenLane } from '../engine/ports.ts';
-import { claimableStatuses, executionMoveFrom, openItemStatuses } from '../domain/states.ts';
+
 import { sql } from 'kysely';
+import { claimableStatuses, executionMoveFrom, openItemStatuses } from '../domain/states.ts';
+import type { ClaimedItem, HeldLane, TakenLane } from '../engine/ports.ts';
 import { CLAIMED } from './claim.ts';
 import { closing } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
@@ -9,7 +10,6 @@ import { lockExecution } from './lock-execution.ts';
 
 /** Whether the process with this node id is alive, as far as the database can tell. */
 export type IsAlive = (node: string) => Promise<boolean>;
-
 
 /**
  * Takes a lane for a node and raises its epoch, in a transaction of its own.
@@ -117,11 +117,17 @@ export async function openExecutions(db: Db, now: Date, id?: string) {
       'l.share',
       closing(now).as('closing'),
       eb('x.cancelMode', '=', 'DRAIN').as('drains'),
-      eb.and([
-        eb('x.status', 'in', executionMoveFrom('pause')),
-        eb('x.sampleSize', 'is not', null),
-        eb(sql<number>`x.total - x.queued - x.running - x.retrying`, '>=', sql<number>`least(x.sample_size, x.total)`),
-      ]).as('sampled'),
+      eb
+        .and([
+          eb('x.status', 'in', executionMoveFrom('pause')),
+          eb('x.sampleSize', 'is not', null),
+          eb(
+            sql<number>`x.total - x.queued - x.running - x.retrying`,
+            '>=',
+            sql<number>`least(x.sample_size, x.total)`,
+          ),
+        ])
+        .as('sampled'),
       eb(eb('x.queued', '+', eb.ref('x.retrying')), '>', 0).as('waiting'),
       eb
         .or([

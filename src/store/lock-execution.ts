@@ -6,8 +6,8 @@ export async function lockExecution(tx: Tx, executionId: string, now: Date) {
   return await tx
     .selectFrom('batchExecution as x')
     .select([
-      ...['status', 'revision', 'round', 'spec', 'retryLimit', 'startedAt', 'endedAt'] as const,
-      ...['total', 'queued', 'retrying', 'poolCursor', 'retryCursor', 'sampleSize'] as const,
+      ...(['status', 'revision', 'round', 'spec', 'retryLimit', 'startedAt', 'endedAt'] as const),
+      ...(['total', 'queued', 'retrying', 'poolCursor', 'retryCursor', 'sampleSize'] as const),
       closing(now).as('closing'),
     ])
     .where('id', '=', executionId)

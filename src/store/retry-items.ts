@@ -1,10 +1,10 @@
 /** A retry of unsuccessful items: what it would take, the new round, and its chunks. */
 import { type RawBuilder, sql } from 'kysely';
 import { LIMITS } from '../domain/limits.ts';
-import { type RetrySelection, RETRYABLE_STATUSES, type SkipReason } from '../domain/retry-selection.ts';
+import { RETRYABLE_STATUSES, type RetrySelection, type SkipReason } from '../domain/retry-selection.ts';
 import type { PinnedSpec } from '../domain/spec.ts';
 import { executionMoveFrom } from '../domain/states.ts';
-import { closing, COUNT_CHANGES, countMove } from './count-moves.ts';
+import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
 
 /** Ordinals that one statement of counting or moving looks at, so that none takes long on a large execution. */
@@ -22,7 +22,12 @@ export interface RetryTally {
  * Items named by ordinal count even where they succeeded (as OTHER_STATUS); others that succeeded are nobody's
  * business. The execution should be at rest: the caller checks its round again before it opens the next.
  */
-export async function tallyRetry(db: Db, executionId: string, total: number, selection: RetrySelection): Promise<RetryTally> {
+export async function tallyRetry(
+  db: Db,
+  executionId: string,
+  total: number,
+  selection: RetrySelection,
+): Promise<RetryTally> {
   let retried = 0;
   const skipped = new Map<SkipReason, number>();
   for (let from = 0; from < total; from += SPAN) {

@@ -1,9 +1,9 @@
 /** The flush: everything a lane's attempts produced, written in one statement. */
 import { sql } from 'kysely';
-import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
+import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
+import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
-import { closing, COUNT_CHANGES, countMove } from './count-moves.ts';
 import { intArray, wordArray } from './pg-array.ts';
 
 interface SettleRow {

@@ -3,6 +3,7 @@
  * (`CamelCasePlugin`, which leaves the keys inside user JSON alone). `migrations/` is the truth.
  */
 import type { ColumnType, Generated } from 'kysely';
+import type { ErrorCategory } from '../domain/item-error.ts';
 import type {
   AgentKind,
   Artifact,
@@ -14,7 +15,6 @@ import type {
   PauseReason,
   StoredDocument,
 } from '../domain/model.ts';
-import type { ErrorCategory } from '../domain/item-error.ts';
 import type { BatchSpec, InputOverrides, PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
 

@@ -126,7 +126,11 @@ describeDatabases('the engine', (open) => {
       { retryLimit: 0 },
     );
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 3 });
-    const items = await db.selectFrom('batchItem').select(['attempt', 'charged']).where('executionId', '=', id).execute();
+    const items = await db
+      .selectFrom('batchItem')
+      .select(['attempt', 'charged'])
+      .where('executionId', '=', id)
+      .execute();
     expect(items).toEqual(Array.from({ length: 3 }, () => ({ attempt: 4, charged: 0 })));
     await checkWhole(db, id);
   });
@@ -160,12 +164,19 @@ describeDatabases('the engine', (open) => {
   test('fails one item for a result that no JSON column takes, and keeps 500 good ones', async () => {
     const id = await harness.create(
       502,
-      ({ item }) => (item.ordinal === 100 ? { bad: '\u0000' } : item.ordinal === 200 ? ['\ud800'] : { ok: item.ordinal }),
+      ({ item }) =>
+        item.ordinal === 100 ? { bad: '\u0000' } : item.ordinal === 200 ? ['\ud800'] : { ok: item.ordinal },
       { concurrency: 999 },
     );
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 500, failed: 2 });
     await checkWhole(db, id);
-    const codes = await db.selectFrom('batchItem').select(['ordinal', 'errorCategory', 'errorCode']).where('executionId', '=', id).where('status', '=', 'FAILED').orderBy('ordinal').execute();
+    const codes = await db
+      .selectFrom('batchItem')
+      .select(['ordinal', 'errorCategory', 'errorCode'])
+      .where('executionId', '=', id)
+      .where('status', '=', 'FAILED')
+      .orderBy('ordinal')
+      .execute();
     expect(codes).toEqual([
       { ordinal: 100, errorCategory: 'VALIDATION', errorCode: 'result_nul_character' },
       { ordinal: 200, errorCategory: 'VALIDATION', errorCode: 'result_lone_surrogate' },

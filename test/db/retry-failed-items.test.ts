@@ -48,7 +48,14 @@ describeDatabases('retrying failed items', (open) => {
     healthy = true;
     const answer = await retry(id);
     expect(answer).toMatchObject({ retriedCount: 20, skipped: [{ reason: 'PERMANENT_ERROR', count: 10 }] });
-    expect(answer.execution).toMatchObject({ status: 'QUEUED', round: 1, failed: 10, queued: 20, error: null, endedAt: null });
+    expect(answer.execution).toMatchObject({
+      status: 'QUEUED',
+      round: 1,
+      failed: 10,
+      queued: 20,
+      error: null,
+      endedAt: null,
+    });
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 30, failed: 10 });
     const again = seen.filter(({ round }) => round === 1);
     expect(again.map(({ ordinal }) => ordinal).sort((a, b) => a - b)).toEqual(
@@ -56,7 +63,11 @@ describeDatabases('retrying failed items', (open) => {
     );
     expect(again.every(({ attempt }) => attempt === 1)).toBe(true);
     await checkWhole(db, id);
-    const rows = await db.selectFrom('batchItem').select(['retryCount', 'status']).where('executionId', '=', id).execute();
+    const rows = await db
+      .selectFrom('batchItem')
+      .select(['retryCount', 'status'])
+      .where('executionId', '=', id)
+      .execute();
     expect(rows.filter((row) => row.retryCount === 1).length).toBe(20);
   });
 
@@ -158,7 +169,9 @@ describeDatabases('retrying failed items', (open) => {
         { loc: ['input', 'itemIds', '1'] },
       ],
     });
-    await expect(retry(id, { maxRetryCount: 11 })).rejects.toMatchObject({ issues: [{ loc: ['input', 'maxRetryCount'] }] });
+    await expect(retry(id, { maxRetryCount: 11 })).rejects.toMatchObject({
+      issues: [{ loc: ['input', 'maxRetryCount'] }],
+    });
     await expect(retry('exec_nothing')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
@@ -171,7 +184,10 @@ describeDatabases('retrying failed items', (open) => {
       9_000,
       async ({ item, signal }) => {
         if (gate !== null) {
-          await Promise.race([gate, new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))]);
+          await Promise.race([
+            gate,
+            new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+          ]);
         }
         return item.ordinal;
       },
@@ -182,7 +198,12 @@ describeDatabases('retrying failed items', (open) => {
     expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', cancelled: 9_000 });
     gate = null;
     expect(await retry(id, { statuses: ['CANCELLED', 'FAILED'] })).toMatchObject({ retriedCount: 9_000 });
-    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 9_000, round: 1, cancelReason: null });
+    expect(await harness.ended(id)).toMatchObject({
+      status: 'COMPLETED',
+      succeeded: 9_000,
+      round: 1,
+      cancelReason: null,
+    });
     await checkWhole(db, id);
   });
 });

@@ -1,9 +1,9 @@
 /** Pausing, changing, sampling, deadlines and tolerated failures. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import { pauseBatchExecution, resumeBatchExecution } from '../../src/services/pause-batch-execution.ts';
 import { retryFailedItems } from '../../src/services/retry-failed-items.ts';
 import { updateBatchExecution } from '../../src/services/update-batch-execution.ts';
-import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
@@ -49,7 +49,10 @@ describeDatabases('steering an execution', (open) => {
     const agent = gatedAgent();
     const id = await harness.create(30, agent.run, { concurrency: 4 });
     await until(async () => agent.running() === 4 && (await running(id)));
-    expect(await pauseBatchExecution(harness.deps, harness.actor, target(id))).toMatchObject({ status: 'PAUSED', pauseReason: 'USER' });
+    expect(await pauseBatchExecution(harness.deps, harness.actor, target(id))).toMatchObject({
+      status: 'PAUSED',
+      pauseReason: 'USER',
+    });
     expect(await pauseBatchExecution(harness.deps, harness.actor, target(id))).toMatchObject({ status: 'PAUSED' });
     agent.release(4);
     await until(async () => (await harness.read(id)).succeeded === 4);
@@ -58,12 +61,17 @@ describeDatabases('steering an execution', (open) => {
     await until(async () => (await harness.read(id)).running === 0);
     expect(agent.running()).toBe(0);
     await checkWhole(db, id);
-    expect(await resumeBatchExecution(harness.deps, harness.actor, target(id))).toMatchObject({ status: 'RUNNING', pauseReason: null });
+    expect(await resumeBatchExecution(harness.deps, harness.actor, target(id))).toMatchObject({
+      status: 'RUNNING',
+      pauseReason: null,
+    });
     await until(() => agent.running() === 4);
     agent.releaseAll();
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 30 });
     await checkWhole(db, id);
-    await expect(pauseBatchExecution(harness.deps, harness.actor, target(id))).rejects.toMatchObject({ code: 'INVALID_STATE' });
+    await expect(pauseBatchExecution(harness.deps, harness.actor, target(id))).rejects.toMatchObject({
+      code: 'INVALID_STATE',
+    });
   });
 
   test('a paused execution can be cancelled', async () => {
@@ -93,7 +101,12 @@ describeDatabases('steering an execution', (open) => {
       updateBatchExecution(harness.deps, harness.actor, { batchExecutionId: id, concurrency: 4 }),
     ).rejects.toMatchObject({ code: 'INVALID_STATE' });
     await expect(
-      updateBatchExecution(harness.deps, harness.actor, { batchExecutionId: id, concurrency: 0, retryLimit: -1, priority: 11 }),
+      updateBatchExecution(harness.deps, harness.actor, {
+        batchExecutionId: id,
+        concurrency: 0,
+        retryLimit: -1,
+        priority: 11,
+      }),
     ).rejects.toMatchObject({ issues: { length: 3 } });
   });
 
@@ -120,7 +133,12 @@ describeDatabases('steering an execution', (open) => {
 
   test('a sample runs the first items and pauses; a resume runs the rest', async () => {
     const seen: number[] = [];
-    const id = await harness.create(200, ({ item }) => void seen.push(item.ordinal), { concurrency: 5 }, { sampleSize: 7 });
+    const id = await harness.create(
+      200,
+      ({ item }) => void seen.push(item.ordinal),
+      { concurrency: 5 },
+      { sampleSize: 7 },
+    );
     const paused = await until(async () => {
       const execution = await harness.read(id);
       return execution.status === 'PAUSED' && execution;
@@ -156,7 +174,10 @@ describeDatabases('steering an execution', (open) => {
       issues: [{ loc: ['input', 'deadlineAt'] }],
     });
     agent.releaseAll();
-    const answer = await retryFailedItems(harness.deps, harness.actor, { ...retry, deadlineAt: new Date(Date.now() + 60_000) });
+    const answer = await retryFailedItems(harness.deps, harness.actor, {
+      ...retry,
+      deadlineAt: new Date(Date.now() + 60_000),
+    });
     expect(answer.retriedCount).toBe(18);
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 20, expired: 0 });
     await checkWhole(db, id);

@@ -81,9 +81,15 @@ describeDatabases('calls of a node', (open) => {
   test('an agent with a rate limit starts no more in any window, and the rest follows', async () => {
     const harness = await start();
     const starts: number[] = [];
-    const id = await harness.create(25, () => void starts.push(performance.now()), { concurrency: 25 }, {}, {
-      rateLimit: { starts: 10, per: 'SECOND' },
-    });
+    const id = await harness.create(
+      25,
+      () => void starts.push(performance.now()),
+      { concurrency: 25 },
+      {},
+      {
+        rateLimit: { starts: 10, per: 'SECOND' },
+      },
+    );
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 25 });
     for (const [index, at] of starts.entries()) {
       const next = starts[index + 10];

@@ -21,24 +21,20 @@ describeDatabases('a cancel that races a flush', (open, kind) => {
   });
   afterAll(() => harness.engine.stop());
 
-  test(
-    `never deadlocks and never loses a count, ${races} times`,
-    async () => {
-      const outcomes = new Set<string>();
-      for (let race = 0; race < races; race += 1) {
-        const id = await harness.create(60, ({ item }) => item.ordinal, { concurrency: 20 });
-        // At every stage of the run: as it is created, with some done, with all but done.
-        const done = (race * 7) % 60;
-        await until(async () => (await harness.read(id)).succeeded >= done, 5_000).catch(() => undefined);
-        await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id }).catch((error: unknown) => {
-          if (!(error instanceof Error) || !('status' in error)) throw error;
-        });
-        outcomes.add((await harness.ended(id, 5_000)).status);
-        await checkWhole(db, id);
-      }
-      expect(errors).toEqual([]);
-      expect([...outcomes].sort()).toEqual(['CANCELLED', 'COMPLETED']);
-    },
-    120_000,
-  );
+  test(`never deadlocks and never loses a count, ${races} times`, async () => {
+    const outcomes = new Set<string>();
+    for (let race = 0; race < races; race += 1) {
+      const id = await harness.create(60, ({ item }) => item.ordinal, { concurrency: 20 });
+      // At every stage of the run: as it is created, with some done, with all but done.
+      const done = (race * 7) % 60;
+      await until(async () => (await harness.read(id)).succeeded >= done, 5_000).catch(() => undefined);
+      await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id }).catch((error: unknown) => {
+        if (!(error instanceof Error) || !('status' in error)) throw error;
+      });
+      outcomes.add((await harness.ended(id, 5_000)).status);
+      await checkWhole(db, id);
+    }
+    expect(errors).toEqual([]);
+    expect([...outcomes].sort()).toEqual(['CANCELLED', 'COMPLETED']);
+  }, 120_000);
 });

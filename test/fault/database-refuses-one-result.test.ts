@@ -10,7 +10,12 @@ describeDatabases('a result that the database refuses among 500', (open) => {
   let flushes = 0;
   beforeAll(async () => {
     db = await open();
-    const store = createLaneStore(db, 'a-node', () => Promise.resolve(false), () => new Date());
+    const store = createLaneStore(
+      db,
+      'a-node',
+      () => Promise.resolve(false),
+      () => new Date(),
+    );
     harness = await startEngine(db, {
       store: {
         ...store,
@@ -26,7 +31,9 @@ describeDatabases('a result that the database refuses among 500', (open) => {
   afterAll(() => harness.engine.stop());
 
   test('fails its item alone as VALIDATION; the flush is halved down to it', async () => {
-    const id = await harness.create(500, ({ item }) => (item.ordinal === 321 ? 'broken' : 'fine'), { concurrency: 999 });
+    const id = await harness.create(500, ({ item }) => (item.ordinal === 321 ? 'broken' : 'fine'), {
+      concurrency: 999,
+    });
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 499, failed: 1 });
     await checkWhole(db, id);
     const [failure] = await db.selectFrom('itemFailure').selectAll().where('executionId', '=', id).execute();

@@ -2,10 +2,10 @@ import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { openDatabase } from '../../src/store/database.ts';
+import { migrateToLatest } from '../../src/store/migrate.ts';
 import { dataFolder, temporaryFolder } from '../support/data-folder.ts';
 import { freshPostgres } from '../support/databases.ts';
 import { checkWhole } from '../support/engine-harness.ts';
-import { migrateToLatest } from '../../src/store/migrate.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { until } from '../support/until.ts';
 
@@ -39,7 +39,13 @@ async function ask(service: ServiceProcess, query: string, variables: object = {
 
 async function create(service: ServiceProcess, calls: string): Promise<string> {
   const items = Array.from({ length: ITEMS }, (_, index) => ({ filename: `${index}.txt`, text: String(index) }));
-  const spec = { name: 'kill-me', agent: 'counting', config: { calls }, input: { items }, execution: { concurrency: CONCURRENCY } };
+  const spec = {
+    name: 'kill-me',
+    agent: 'counting',
+    config: { calls },
+    input: { items },
+    execution: { concurrency: CONCURRENCY },
+  };
   const { createBatchExecution } = await ask(
     service,
     `mutation ($input: CreateBatchExecutionInput!) {
@@ -54,7 +60,11 @@ async function create(service: ServiceProcess, calls: string): Promise<string> {
 }
 
 async function counts(service: ServiceProcess, id: string): Promise<{ status: string; succeeded: number }> {
-  const { batchExecution } = await ask(service, `query ($id: ID!) { batchExecution(id: $id) { status counts { succeeded } } }`, { id });
+  const { batchExecution } = await ask(
+    service,
+    `query ($id: ID!) { batchExecution(id: $id) { status counts { succeeded } } }`,
+    { id },
+  );
   const { status, counts: numbers } = batchExecution as { status: string; counts: { succeeded: number } };
   return { status, succeeded: numbers.succeeded };
 }

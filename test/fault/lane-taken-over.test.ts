@@ -57,7 +57,12 @@ describeDatabases('a lane that another node took over', (open) => {
       await hold.promise;
     });
     await until(() => nodes.length === 3);
-    const store = createLaneStore(db, 'other', (node) => Promise.resolve(node === 'alive'), () => new Date());
+    const store = createLaneStore(
+      db,
+      'other',
+      (node) => Promise.resolve(node === 'alive'),
+      () => new Date(),
+    );
     expect(await store.takeLane(id, 0)).toBeNull();
     hold.resolve();
     expect(await first.ended(id)).toMatchObject({ status: 'COMPLETED' });
@@ -85,10 +90,17 @@ describeDatabases('a lane that another node took over', (open) => {
       const dead = Promise.withResolvers<void>();
       die = dead.resolve;
       let killed = false;
-      const store = createLaneStore(db, `node-${death}`, () => Promise.resolve(false), () => new Date());
+      const store = createLaneStore(
+        db,
+        `node-${death}`,
+        () => Promise.resolve(false),
+        () => new Date(),
+      );
       // A dead process writes nothing: from the fatal call on its statements never reach the database.
-      const untilDead = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => async (...args: A): Promise<R> =>
-        killed ? await new Promise<R>(() => undefined) : await call(...args);
+      const untilDead =
+        <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+        async (...args: A): Promise<R> =>
+          killed ? await new Promise<R>(() => undefined) : await call(...args);
       void dead.promise.then(() => {
         killed = true;
       });
@@ -110,7 +122,12 @@ describeDatabases('a lane that another node took over', (open) => {
     started.push(last);
     expect(await last.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 5, failed: 1 });
     await checkWhole(db, id);
-    const item = await db.selectFrom('batchItem').selectAll().where('executionId', '=', id).where('ordinal', '=', 2).executeTakeFirstOrThrow();
+    const item = await db
+      .selectFrom('batchItem')
+      .selectAll()
+      .where('executionId', '=', id)
+      .where('ordinal', '=', 2)
+      .executeTakeFirstOrThrow();
     expect(item).toMatchObject({ status: 'FAILED', errorCode: 'worker_crash', errorTransient: false, deaths: 3 });
     expect(calls.get(2)).toBe(3);
   });

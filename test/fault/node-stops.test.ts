@@ -33,7 +33,12 @@ describeDatabases('a node that stops', (open) => {
     const second = await startEngine(db, { actor: first.actor, agents: first.agents });
     expect(await second.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 100 });
     await checkWhole(db, id);
-    const died = await db.selectFrom('batchItem').select('ordinal').where('executionId', '=', id).where('deaths', '>', 0).execute();
+    const died = await db
+      .selectFrom('batchItem')
+      .select('ordinal')
+      .where('executionId', '=', id)
+      .where('deaths', '>', 0)
+      .execute();
     expect(died).toEqual([]);
     await second.engine.stop();
   });

@@ -1,21 +1,22 @@
 /** An engine on a real database, with agents that are functions of the test. */
-import { createLaneStore } from '../../src/store/lane-store.ts';
-import { systemClock } from '../../src/engine/clock.ts';
-import { Engine } from '../../src/engine/engine.ts';
-import type { EngineParts } from '../../src/engine/ports.ts';
+
 import type { AgentRun } from '../../src/domain/agent-context.ts';
-import { contentHash } from '../../src/domain/json.ts';
 import { newId } from '../../src/domain/ids.ts';
+import { contentHash } from '../../src/domain/json.ts';
 import type { Actor, DataElement, Execution } from '../../src/domain/model.ts';
 import { DEFAULT_BACKOFF } from '../../src/domain/retry-policy.ts';
 import type { ExecutionParams, PinnedSpec, TierSpec } from '../../src/domain/spec.ts';
 import { isFinalExecution } from '../../src/domain/states.ts';
+import { systemClock } from '../../src/engine/clock.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import type { EngineParts } from '../../src/engine/ports.ts';
 import { createItemInputs } from '../../src/services/item-inputs.ts';
 import type { AgentCatalog, ElementSources, ServiceDeps } from '../../src/services/ports.ts';
 import { prepareExecution } from '../../src/services/prepare-execution.ts';
 import { insertExecution, type NewExecution } from '../../src/store/create-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { findExecution } from '../../src/store/execution-rows.ts';
+import { createLaneStore } from '../../src/store/lane-store.ts';
 import { makeProject } from './rows.ts';
 import { until } from './until.ts';
 
@@ -82,7 +83,13 @@ function countedSources(): ElementSources {
 
 /** Builds and starts an engine; the caller stops it. */
 export async function startEngine(db: Db, options: HarnessOptions = {}): Promise<Harness> {
-  const { node = `node-${newId('Agent')}`, isAlive = () => Promise.resolve(false), actor: _, agents: __, ...parts } = options;
+  const {
+    node = `node-${newId('Agent')}`,
+    isAlive = () => Promise.resolve(false),
+    actor: _,
+    agents: __,
+    ...parts
+  } = options;
   const actor = options.actor ?? (await makeProject(db)).actor;
   const agents = options.agents ?? new Map<string, AgentRun>();
   const published: { executionId: string; revision: number }[] = [];
@@ -162,7 +169,14 @@ export async function storeExecution(
     tiers: runs.map((run, index) => {
       const agentVersionId = newId('AgentVersion');
       agents.set(agentVersionId, run);
-      return { agent: `agent-${index}`, agentId: newId('Agent'), agentName: `agent-${index}`, agentVersionId, agentVersion: 1, ...tier };
+      return {
+        agent: `agent-${index}`,
+        agentId: newId('Agent'),
+        agentName: `agent-${index}`,
+        agentVersionId,
+        agentVersion: 1,
+        ...tier,
+      };
     }),
     input: { datasourceId },
     execution: {
@@ -173,7 +187,15 @@ export async function storeExecution(
   };
   await db
     .insertInto('batchDefinition')
-    .values({ id: definitionId, projectId, name: definitionId, version: 1, urn: definitionId, spec: JSON.stringify(spec), specHash: definitionId })
+    .values({
+      id: definitionId,
+      projectId,
+      name: definitionId,
+      version: 1,
+      urn: definitionId,
+      spec: JSON.stringify(spec),
+      specHash: definitionId,
+    })
     .execute();
   await db.transaction().execute((tx) =>
     insertExecution(tx, {
@@ -197,7 +219,8 @@ export async function checkWhole(db: Db, id: string): Promise<void> {
   const problems: string[] = [];
   const count = (status: string): number => items.filter((item) => item.status === status).length;
   for (const status of ['queued', 'running', 'retrying', 'succeeded', 'failed', 'cancelled', 'expired'] as const) {
-    if (execution[status] !== count(status.toUpperCase())) problems.push(`${status}: ${execution[status]} != ${count(status.toUpperCase())}`);
+    if (execution[status] !== count(status.toUpperCase()))
+      problems.push(`${status}: ${execution[status]} != ${count(status.toUpperCase())}`);
   }
   if (execution.total !== items.length) problems.push(`total: ${execution.total} != ${items.length}`);
   const tiers = execution.spec.tiers.length;

@@ -42,7 +42,14 @@ test('artifacts come as text, bytes, base64 or a URL', () => {
     { id: '0', filename: 'a.txt', mediaType: 'text/plain', sizeBytes: 3, content: 'w6Ro', url: null },
     { id: '1', filename: 'b.bin', mediaType: 'application/octet-stream', sizeBytes: 3, content: 'AQID', url: null },
     { id: 'mine', filename: 'c.bin', mediaType: 'application/octet-stream', sizeBytes: 3, content: 'AQID', url: null },
-    { id: '3', filename: 'd.pdf', mediaType: 'application/octet-stream', sizeBytes: 5, content: null, url: 'https://files.example/d.pdf' },
+    {
+      id: '3',
+      filename: 'd.pdf',
+      mediaType: 'application/octet-stream',
+      sizeBytes: 5,
+      content: null,
+      url: 'https://files.example/d.pdf',
+    },
   ]);
 });
 

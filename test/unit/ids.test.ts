@@ -10,12 +10,17 @@ test('an item id gives back its execution and ordinal', () => {
   }
 });
 
-test.each(['item_x_1', 'item_', `item_${'a'.repeat(21)}_01`, `item_${'a'.repeat(21)}_2147483648`, `item_${'a'.repeat(21)}_-1`, '', 'exec_1'])(
-  'a malformed item id names nothing: %s',
-  (id) => {
-    expect(parseItemId(id)).toBeNull();
-  },
-);
+test.each([
+  'item_x_1',
+  'item_',
+  `item_${'a'.repeat(21)}_01`,
+  `item_${'a'.repeat(21)}_2147483648`,
+  `item_${'a'.repeat(21)}_-1`,
+  '',
+  'exec_1',
+])('a malformed item id names nothing: %s', (id) => {
+  expect(parseItemId(id)).toBeNull();
+});
 
 test('a prefix names its type, anything else none', () => {
   expect(nodeTypeOf(newId('BatchExecution'))).toBe('BatchExecution');

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { itemError } from '../../src/domain/item-error.ts';
 import { type LaneItem, toFailed, toReturned, toRunning, toSucceeded } from '../../src/engine/lane-item.ts';
 import type { Clock, LaneStore, SettleAnswer, Settlement } from '../../src/engine/ports.ts';
 import { FLUSH_MAX, Recorder } from '../../src/engine/recorder.ts';
-import { itemError } from '../../src/domain/item-error.ts';
 
 const AT = new Date(0);
 const LANE = { executionId: 'exec', no: 0, epoch: 1 };
@@ -27,7 +27,10 @@ function recorderOver(settle: (settlement: Settlement) => Promise<SettleAnswer>)
       return () => clearImmediate(timer);
     },
   };
-  const store = { settle: (_lane: unknown, settlement: Settlement) => settle(settlement), refusedData: (error: unknown) => error === 'refused' };
+  const store = {
+    settle: (_lane: unknown, settlement: Settlement) => settle(settlement),
+    refusedData: (error: unknown) => error === 'refused',
+  };
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
   const recorder = new Recorder({ store: store as unknown as LaneStore, clock, log }, LANE, 0, {
     answered: () => undefined,
@@ -100,7 +103,8 @@ test('refused data fails its item alone, and the rest is written', async () => {
     if (results.some(({ data }) => data === 'bad')) throw 'refused';
     return HELD;
   });
-  for (let n = 0; n < 100; n += 1) recorder.stage(item(n), toSucceeded(item(n), AT, false), result(n, n === 42 ? 'bad' : '1'));
+  for (let n = 0; n < 100; n += 1)
+    recorder.stage(item(n), toSucceeded(item(n), AT, false), result(n, n === 42 ? 'bad' : '1'));
   await recorder.flushed();
   expect(written.length).toBe(100);
   expect(written.filter(([, to]) => to === 'FAILED')).toEqual([[42, 'FAILED']]);

@@ -1,11 +1,20 @@
 import { expect, test } from 'vitest';
 import { classifyThrown } from '../../src/domain/item-error.ts';
-import { type Backoff, backoffDelayMs, DEFAULT_BACKOFF, isRetryable, nextDelayMs, type RetryPolicy } from '../../src/domain/retry-policy.ts';
+import {
+  type Backoff,
+  backoffDelayMs,
+  DEFAULT_BACKOFF,
+  isRetryable,
+  nextDelayMs,
+  type RetryPolicy,
+} from '../../src/domain/retry-policy.ts';
 
 const steady: Backoff = { ...DEFAULT_BACKOFF, jitter: 'NONE' };
 
 test('delays grow by the factor up to the cap', () => {
-  expect([1, 2, 3, 9, 10].map((attempt) => backoffDelayMs(steady, attempt, 0))).toEqual([1_000, 2_000, 4_000, 256_000, 300_000]);
+  expect([1, 2, 3, 9, 10].map((attempt) => backoffDelayMs(steady, attempt, 0))).toEqual([
+    1_000, 2_000, 4_000, 256_000, 300_000,
+  ]);
 });
 
 test('no attempt number overflows', () => {
