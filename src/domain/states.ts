@@ -92,8 +92,6 @@ export const isClaimable = (status: ExecutionStatus): boolean => CLAIMABLE.has(s
 /** Whether an item in this status still has work to do in its round. */
 export const isOpenItem = (status: ItemStatus): boolean => OPEN_ITEM.has(status);
 
-/** The final execution statuses, for SQL guards. */
-export const finalExecutionStatuses = (): ExecutionStatus[] => [...FINAL_EXECUTION];
 /** The statuses in which items may start, for SQL guards. */
 export const claimableStatuses = (): ExecutionStatus[] => [...CLAIMABLE];
 /** The item statuses with work to do, for SQL guards. */
