@@ -1,13 +1,14 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { beforeAll, expect, test } from 'vitest';
 import { createRegistry } from '../../src/agents/registry.ts';
-import type { AgentContext } from '../../src/domain/agent-context.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { classifyThrown } from '../../src/domain/item-error.ts';
 import type { Db } from '../../src/store/database.ts';
 import { temporaryFolder } from '../support/data-folder.ts';
 import { describeDatabases } from '../support/databases.ts';
+import { agentContext, dataOf } from '../support/threaded-agents.ts';
 
 describeDatabases('agent registry', (open) => {
   let db: Db;
@@ -36,8 +37,8 @@ describeDatabases('agent registry', (open) => {
     return {
       ...{ registry, told, root, agentsDir, write },
       version: async (name: string) => (await registry.resolve('proj_any', name))?.version ?? null,
-      answer: async (versionId = '', context: Partial<AgentContext> = {}) =>
-        (await registry.load(versionId)).run({ config: null, ...context } as AgentContext),
+      answer: async (versionId = '', context: Parameters<typeof agentContext>[0] = {}) =>
+        await dataOf((await registry.load(versionId)).run(agentContext(context))),
     };
   }
   let changes = 0;
@@ -53,8 +54,7 @@ describeDatabases('agent registry', (open) => {
     const echo = await registry.resolve('proj_any', 'echo');
     expect(echo?.agent).toMatchObject({ name: 'echo', kind: 'BUILT_IN', projectId: null });
     expect((await version(echo?.agent.id ?? ''))?.id).toBe(echo?.version.id);
-    const item = { filename: 'a.txt' } as AgentContext['item'];
-    expect(await answer(echo?.version.id, { item })).toMatchObject({ filename: 'a.txt' });
+    expect(await answer(echo?.version.id)).toMatchObject({ filename: 'a.txt' });
     expect(await version('document-report')).toMatchObject({ kind: 'BUILT_IN' });
     expect(await version('no-such-agent')).toBeNull();
     expect(await version(newId('Agent'))).toBeNull();
@@ -193,7 +193,7 @@ describeDatabases('agent registry', (open) => {
   test('a version that can no longer be run is a permanent DEPENDENCY error', async () => {
     const name = freshName();
     const { registry, version, answer } = registryOf({
-      [`${name}.ts`]: `if (globalThis.brokenNow) throw new Error('gone'); export default () => 1;`,
+      [`${name}.ts`]: `if (globalThis.brokenNow) throw new Error('gone'); export default { threaded: false, run: () => 1 };`,
     });
     await registry.start();
     const { id = '' } = (await version(name)) ?? {};
@@ -203,6 +203,20 @@ describeDatabases('agent registry', (open) => {
       expect(error).toMatchObject({ code: 'agent_unavailable', category: 'DEPENDENCY', declared: false });
     }
     Reflect.deleteProperty(globalThis, 'brokenNow');
+  });
+
+  test('a module runs in a thread of agents unless it says that it need not; a thread is ended by stop', async () => {
+    const [shared, own] = [freshName(), freshName()];
+    const run = `run: async () => (await import('node:worker_threads')).threadId`;
+    const { registry, version, answer } = registryOf({
+      [`${shared}.ts`]: `export default { ${run} };`,
+      [`${own}.ts`]: `export default { threaded: false, ${run} };`,
+    });
+    await registry.start();
+    expect(await answer((await version(own))?.id)).toBe(threadId);
+    expect(await answer((await version(shared))?.id)).not.toBe(threadId);
+    await registry.stop();
+    await expect(answer((await version(shared))?.id)).rejects.toThrow('stopping');
   });
 
   test('a source on disk that was changed is not run', async () => {

@@ -1,0 +1,114 @@
+/** A call of a threaded agent as the service's thread sees it: a promise, and what the agent may ask for. */
+import type { AgentContext } from '../../domain/agent-context.ts';
+import type { Answer, Question, SentContext } from './protocol.ts';
+import { packThrown } from './thrown.ts';
+
+/** A version of a module agent that runs in threads. */
+export interface ThreadedAgent {
+  readonly versionId: string;
+  readonly name: string;
+  /** The URL of a file with exactly its source; asked for by each thread that imports it. */
+  url(): Promise<string>;
+}
+
+let calls = 0;
+
+export class OpenCall {
+  readonly id: number;
+  readonly agent: ThreadedAgent;
+  readonly promise: Promise<unknown>;
+  /** When the agent was told to stop, by the monotonic clock; null while it was not. */
+  abortedAt: number | null = null;
+  readonly #context: AgentContext;
+  readonly #settle: PromiseWithResolvers<unknown>;
+  #onAbort: () => void = () => undefined;
+  #open = true;
+
+  constructor(agent: ThreadedAgent, context: AgentContext) {
+    calls += 1;
+    this.id = calls;
+    this.agent = agent;
+    this.#context = context;
+    this.#settle = Promise.withResolvers();
+    this.promise = this.#settle.promise;
+    context.signal.addEventListener('abort', this.#aborted);
+  }
+
+  /** The same for every attempt at one item in one tier and round. */
+  get key(): string {
+    return this.#context.idempotencyKey;
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Why it was aborted, as far as it can be sent: a name and a message. */
+  abortError(): DOMException {
+    const reason: unknown = this.#context.signal.reason;
+    return reason instanceof Error
+      ? new DOMException(reason.message, reason.name)
+      : new DOMException(String(reason), 'AbortError');
+  }
+
+  /** Says what an abort does from now on: where the call waits, or is run. */
+  onAbort(callback: () => void): void {
+    this.#onAbort = callback;
+  }
+
+  /** Ends the call with what its agent answered. */
+  resolve(value: unknown): void {
+    this.#end();
+    this.#settle.resolve(value);
+  }
+
+  /** Ends the call with an error. */
+  reject(error: unknown): void {
+    this.#end();
+    this.#settle.reject(error);
+  }
+
+  log(text: string): void {
+    this.#context.log(text);
+  }
+
+  /** What is sent of the context. */
+  sent(): SentContext {
+    const { item, previous, userMessage, config, tier, round, attempt, idempotencyKey } = this.#context;
+    const { ordinal, dataElementId, filename, mediaType, metadata } = item;
+    return {
+      ...{ previous, userMessage, config, tier, round, attempt, idempotencyKey },
+      item: {
+        ...{ ordinal, dataElementId, filename, mediaType, metadata },
+        documents: item.documents.map((document) => ({ filename: document.filename, mediaType: document.mediaType })),
+      },
+    };
+  }
+
+  /** The answer to a question of the agent, with what of it may be moved instead of copied. Never rejects. */
+  async answer(question: Question): Promise<{ answer: Answer; transfer: readonly ArrayBuffer[] }> {
+    try {
+      if ('exists' in question) {
+        return { answer: { ok: true, value: await this.#context.item.exists(question.exists) }, transfer: [] };
+      }
+      const { item } = this.#context;
+      const source = question.bytesOf === null ? item : item.documents[question.bytesOf];
+      if (source === undefined) throw new RangeError(`The item has no document ${question.bytesOf}.`);
+      // The item keeps its content for other calls, and a Buffer may be a part of something larger.
+      const copy = new Uint8Array(await source.bytes());
+      return { answer: { ok: true, value: copy }, transfer: [copy.buffer] };
+    } catch (error) {
+      return { answer: { ok: false, thrown: packThrown(error) }, transfer: [] };
+    }
+  }
+
+  readonly #aborted = (): void => {
+    this.abortedAt = performance.now();
+    this.#onAbort();
+  };
+
+  #end(): void {
+    this.#open = false;
+    this.#context.signal.removeEventListener('abort', this.#aborted);
+  }
+}
