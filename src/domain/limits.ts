@@ -52,5 +52,5 @@ export const LIMITS = {
   /** The shortest time between two events of one subscription. */
   updateIntervalMs: 50,
   /** Most items that one statement of a whole-set move touches. */
-  sweepChunk: 2_000,
+  sweepChunk: 1_000,
 } as const;
