@@ -41,6 +41,15 @@ async function linkDocuments(api: ApiClient, foldersDir: string): Promise<void> 
 }
 
 /** Runs the batch and shows it; whether the service brought it to its end. */
+async function showBatch(url: string, key: string, foldersDir: string, startedAt: number): Promise<boolean> {
+  const api = createApiClient(url, key);
+  try {
+    return await runBatch(api, foldersDir, startedAt);
+  } finally {
+    await api.close();
+  }
+}
+
 async function runBatch(api: ApiClient, foldersDir: string, startedAt: number): Promise<boolean> {
   await linkDocuments(api, foldersDir);
   const datasourceId = await ensureDatasource(api, 'readmes', GLOB);
@@ -80,27 +89,28 @@ async function demo(): Promise<number> {
   const startedAt = performance.now();
   const { values } = parseArgs({ options: { exit: { type: 'boolean', default: false } } });
   const config = demoConfig();
-  if (!existsSync(config.dataDir)) console.log('Making a database, once; this takes some seconds.');
+  if (config.databaseUrl === null && !existsSync(config.dataDir)) {
+    console.log('Making a database, once; this takes some seconds.');
+  }
   const app = createApp(config);
-  const { url, loginLink } = await app.start();
-  const interrupted = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
-  console.log(`Batchyard serves on ${url}/graphql`);
-  const api = createApiClient(`${url}/graphql`, await exchangeLink(loginLink()));
   try {
-    const batch = runBatch(api, config.foldersDir, startedAt);
-    // Once interrupted nobody waits for it any more.
-    batch.catch(() => undefined);
-    const ended = await Promise.race([batch, interrupted]);
+    const service = await app.start();
+    const interrupted = new Promise<void>((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    });
+    console.log(`Batchyard serves on ${service.url}/graphql`);
+    const key = await exchangeLink(service.loginLink());
+    const ended = await Promise.race([
+      showBatch(`${service.url}/graphql`, key, config.foldersDir, startedAt),
+      interrupted,
+    ]);
     if (ended === undefined) return INTERRUPTED;
     if (!values.exit) {
-      console.log(`\nLook around in GraphiQL: ${loginLink()}\n(The link works once. Ctrl-C ends the service.)`);
+      console.log(`\nLook around in GraphiQL: ${service.loginLink()}\n(The link works once. Ctrl-C ends the service.)`);
       await interrupted;
     }
     return ended ? 0 : 1;
   } finally {
-    await api.close();
     await app.stop();
   }
 }
