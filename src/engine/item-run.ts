@@ -22,17 +22,24 @@ import type { Recorder } from './recorder.ts';
 /** Over how long the items that a storm put off come back, in ms. */
 const AFTER_STORM_MS = 1_000;
 
+/** What the calls of one tier are made with. */
+export interface TierCalls {
+  readonly agentName: string;
+  readonly run: AgentRun;
+  readonly gate: AgentGate;
+}
+
 export interface ItemCalls {
   readonly parts: EngineParts;
   readonly taken: TakenLane;
   /** The code of each tier, and what all its calls on this node share. */
-  readonly tiers: readonly { readonly run: AgentRun; readonly gate: AgentGate }[];
+  readonly tiers: readonly TierCalls[];
   readonly recorder: Recorder;
   policy(): RetryPolicy;
   /** What an interrupted attempt means for its item; null while nothing interrupts. */
   interruption(): Interruption | null;
   /** Waits until a call may start; false when the item is not to start, or to go on, here. */
-  admit(gate: AgentGate, begins: boolean): true | Promise<boolean>;
+  admit(tier: TierCalls, begins: boolean): true | Promise<boolean>;
   /** Gives back what `admit` took. */
   release(): void;
   /** An agent is being called for the item. */
@@ -62,8 +69,7 @@ export async function runItem(
   let previous =
     item.tier === 0 ? null : await parts.store.previousResult(taken.lane.executionId, item.ordinal, item.tier - 1);
   for (let begins = true; ; begins = false) {
-    const { gate } = tierOf(calls, item);
-    const admission = calls.admit(gate, begins);
+    const admission = calls.admit(tierOf(calls, item), begins);
     if (admission !== true && !(await admission)) return leave(calls, item, begins);
     const end = await attempt(calls, item, input, previous, afterDeath);
     if (end === 'over') return true;
@@ -124,7 +130,7 @@ async function quiet(call: Call | null): Promise<void> {
   await call?.quiet;
 }
 
-function tierOf(calls: ItemCalls, item: LaneItem): ItemCalls['tiers'][number] {
+function tierOf(calls: ItemCalls, item: LaneItem): TierCalls {
   const tier = calls.tiers[item.tier];
   if (tier === undefined) throw new Error(`execution ${calls.taken.lane.executionId} has no tier ${item.tier}`);
   return tier;

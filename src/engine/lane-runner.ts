@@ -83,7 +83,9 @@ export class LaneRunner {
   #interruption: Interruption | null = null;
   #end: LaneEnd | null = null;
   #dry = false;
-  #isolating = false;
+  #pokes = 0;
+  /** Items that ran in two deaths, to be run one after another before anything else; null once that is done. */
+  #alone: { readonly queue: LaneItem[]; readonly rest: readonly LaneItem[] } | null = null;
   #dueAt: number | null = null;
   #cancelDue: (() => void) | null = null;
 
@@ -94,7 +96,6 @@ export class LaneRunner {
     this.#limit = shared.limit;
     this.#tuning = shared.tuning;
     const { gates, slots } = shared;
-    const tiers = taken.spec.tiers.map((tier) => gates.of(tier.agentId, tier.rateLimit ?? null));
     this.#admission = new Admission({
       ...{ executionId: taken.lane.executionId, clock: parts.clock, slots },
       weight: () => 2 ** this.#tuning.priority,
@@ -113,13 +114,17 @@ export class LaneRunner {
     this.#itemCalls = {
       parts,
       taken,
-      tiers: agents.map((run, tier) => ({ run, gate: tiers[tier] ?? gates.of('', null) })),
+      tiers: taken.spec.tiers.map(({ agentId, agentName, rateLimit }, tier) => ({
+        agentName,
+        run: agents[tier] ?? unknownAgent,
+        gate: gates.of(agentId, rateLimit ?? null),
+      })),
       recorder: this.#recorder,
       policy: () => {
         const { backoff, retryRules = [] } = taken.spec.execution;
         return { retryLimit: this.#tuning.retryLimit, backoff, rules: retryRules };
       },
-      admit: (gate, begins) => this.#admission.enter(gate, taken.spec.tiers[0]?.agentName ?? '', begins),
+      admit: ({ gate, agentName }, begins) => this.#admission.enter(gate, agentName, begins),
       release: () => this.#admission.leave(),
       interruption: () => this.#interruption,
       opened: (item, call) => void this.#calls.set(item.ordinal, call),
@@ -145,6 +150,7 @@ export class LaneRunner {
 
   /** There may be more to claim: a chunk was appended, the execution was resumed. */
   poke(): void {
+    this.#pokes += 1;
     this.#dry = false;
     this.#wake.set();
   }
@@ -203,16 +209,18 @@ export class LaneRunner {
   }
 
   #wantsMore(): boolean {
-    if (this.#halted || this.#paused || this.#end !== null || this.#dry || this.#isolating) return false;
+    if (this.#halted || this.#paused || this.#end !== null || this.#dry || this.#alone !== null) return false;
     return this.#waiting.size < Math.max(this.#limit.concurrency, FLUSH_MAX / 2);
   }
 
   async #claim(): Promise<void> {
     const keep = [...this.#held.keys()];
+    const pokes = this.#pokes;
     const answer = await this.#parts.store.claim(this.#taken.lane, keep, FLUSH_MAX, this.#parts.clock.now());
     if (answer.revision !== null) this.#parts.publish(this.#taken.lane.executionId, answer.revision);
     if (!answer.held) return this.#leave('lost');
-    this.#dry = answer.items.length < FLUSH_MAX;
+    // What was appended while it was asked is not in the answer.
+    this.#dry = answer.items.length < FLUSH_MAX && pokes === this.#pokes;
     this.#see(answer);
     this.#expectDue(answer.nextDueAt?.getTime() ?? null);
     await this.#admit(answer.items.map(toLaneItem));
@@ -228,18 +236,21 @@ export class LaneRunner {
     for (const item of items) this.#held.set(item.ordinal, item);
     for (const item of fatal) this.#failAsCrash(item);
     await this.#loadInputs(items);
-    this.#isolating = true;
-    void this.#limit(() => this.#isolate(repeated, first));
+    this.#alone = { queue: repeated, rest: first };
+    this.#nextAlone();
   }
 
-  /** Items that ran in two deaths run alone, so that the one to blame takes no neighbour with it. */
-  async #isolate(repeated: readonly LaneItem[], rest: readonly LaneItem[]): Promise<void> {
-    for (const item of repeated) {
-      this.#waiting.set(item, true);
-      await this.#run(item);
+  /** Starts the next item that is to run alone, so that the one to blame takes no neighbour with it; then the rest. */
+  #nextAlone(): void {
+    if (this.#alone === null) return;
+    const item = this.#alone.queue.shift();
+    if (item !== undefined) {
+      this.#admitOne(item, true);
+      return;
     }
-    this.#isolating = false;
-    for (const item of rest) this.#admitOne(item, true);
+    const { rest } = this.#alone;
+    this.#alone = null;
+    for (const other of rest) this.#admitOne(other, true);
     this.#wake.set();
   }
 
@@ -288,7 +299,10 @@ export class LaneRunner {
     this.#busy.add(item);
     if (afterDeath) item.deaths += 1;
     try {
-      if (await runItem(this.#itemCalls, item, input, afterDeath)) return;
+      if (await runItem(this.#itemCalls, item, input, afterDeath)) {
+        this.#nextAlone();
+        return;
+      }
       // Barred before it began: it waits for the end of the pause, or for the lane's next holder.
       if (afterDeath) item.deaths -= 1;
       this.#inputs.set(item.ordinal, input);
@@ -363,3 +377,7 @@ export class LaneRunner {
     });
   }
 }
+
+const unknownAgent: AgentRun = () => {
+  throw new Error('a tier has no code');
+};
