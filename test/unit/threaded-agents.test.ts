@@ -220,9 +220,9 @@ test('a module that cannot be imported is a permanent error, and is tried again 
 test('stop ends every thread and call, and a call after it is refused, not asked to be made again', async () => {
   const pool = threadPool({ threads: 2 });
   const run = threadedRun(pool, `export default ({ log }) => { log('started'); return new Promise(() => {}); };`);
-  let started = 0;
-  const calls = Array.from({ length: 4 }, () => thrownBy(run(agentContext({ log: () => void (started += 1) }))));
-  await until(() => started === 4);
+  const said: string[] = [];
+  const calls = Array.from({ length: 4 }, () => thrownBy(run(agentContext({ log: (text) => said.push(text) }))));
+  await until(() => said.length === 4);
   await pool.stop();
   for (const call of calls) expect(await call).toBeInstanceOf(AttemptInterrupted);
   expect(await thrownBy(run(agentContext()))).not.toBeInstanceOf(AttemptInterrupted);

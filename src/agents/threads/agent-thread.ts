@@ -2,9 +2,9 @@
  * One thread that runs calls of module agents.
  *
  * It starts when it is made, and is over when its `exit` event has come: by itself (`crashed`), or because it was
- * ended here. A thread is `stuck` when it does not answer a ping in time after an abort, or for longer while calls
- * share it; it is `overstayed` when a call that it runs goes on too long after its abort. The calls that are left are
- * handed to `ended` only when it is over: until then they may still be running.
+ * ended here. A thread is `stuck` when it does not answer a ping in time while it has a call that was aborted, or for
+ * longer while calls share it; it is `overstayed` when a call goes on too long after its abort. The calls that are left
+ * are handed to `ended` only when it is over: until then they may still be running.
  */
 import { Worker } from 'node:worker_threads';
 import { CheckedResult } from '../../domain/agent-result.ts';
@@ -21,7 +21,7 @@ export type ThreadEnd = 'crashed' | 'stuck' | 'overstayed' | 'finished' | 'stopp
 
 /** How long what may last, in ms. */
 export interface ThreadTimes {
-  /** From an abort until the thread must have answered a ping. */
+  /** Silence of a thread that has a call which was aborted. */
   readonly pingMs: number;
   /** Silence of a thread that several calls share. */
   readonly silenceMs: number;
@@ -56,6 +56,7 @@ export class AgentThread {
   readonly #agents = new Map<string, number | Promise<number>>();
   readonly #imports = new Map<number, PromiseWithResolvers<void>>();
   #importCount = 0;
+  #started = false;
   #end: ThreadEnd | null = null;
   #death: unknown = null;
 
@@ -68,6 +69,7 @@ export class AgentThread {
     this.#outbox = new Outbox(this.#worker, (message, error) => this.#refused(message, error));
     this.#pulse = new Pulse((ping) => this.#outbox.post({ kind: 'ping', ping }));
     this.#worker.on('message', (messages: readonly FromThread[]) => {
+      this.#started = true;
       for (const message of messages) this.#handle(message);
     });
     this.#worker.on('error', (error) => {
@@ -115,14 +117,14 @@ export class AgentThread {
 
   /** Looks whether it must be ended; to be called a few times a second while it has calls. */
   check(): void {
-    const now = performance.now();
-    for (const { abortedAt } of this.#calls.values()) {
-      if (abortedAt !== null && now - abortedAt > this.#times.overstayMs) return this.close('overstayed');
-    }
+    const { overstayMs, pingMs, silenceMs } = this.#times;
+    const abortedAt = Math.min(...[...this.#calls.values()].map((call) => call.abortedAt ?? Infinity));
+    if (performance.now() - abortedAt > overstayMs) return this.close('overstayed');
+    // It takes a moment to start, longer on a busy machine; the deadline of the first import covers that.
+    if (!this.#started) return;
     this.#pulse.beat();
-    if (this.#calls.size > 1 && this.#pulse.silentMs > this.#times.silenceMs) {
-      void this.#pulse.confirm(() => this.close('stuck'));
-    }
+    const limit = abortedAt < Infinity ? pingMs : this.#calls.size > 1 ? silenceMs : Infinity;
+    if (this.#pulse.silentMs > limit) void this.#pulse.confirm(() => this.close('stuck'));
   }
 
   #load(agent: ThreadedAgent): Promise<number> {
@@ -146,7 +148,7 @@ export class AgentThread {
     this.#outbox.post({ kind: 'load', agent: no, url: url.href });
     const deadline = setTimeout(() => {
       imported.reject(new Error('it did not finish importing in time'));
-      if (this.silent) this.close('stuck');
+      if (this.silent || !this.#started) this.close('stuck');
     }, this.#times.importMs);
     try {
       await imported.promise;

@@ -24,7 +24,7 @@ export interface PoolTimes extends ThreadTimes {
   readonly waitMs: number;
 }
 
-const TIMES: PoolTimes = { pingMs: 250, silenceMs: 5_000, overstayMs: 30_000, importMs: 10_000, waitMs: 5_000 };
+const TIMES: PoolTimes = { pingMs: 250, silenceMs: 5_000, overstayMs: 30_000, importMs: 10_000, waitMs: 2_000 };
 const CHECK_MS = 250;
 const FATAL_DEATHS = 3;
 /** Threads for calls that run alone, for each that is shared: a suspect that only waits costs memory, not time. */
