@@ -29,6 +29,8 @@ export interface HarnessOptions extends Partial<Omit<EngineParts, 'agents'>> {
   readonly actor?: Actor;
   /** Agents by version id; shared between nodes of one test. */
   readonly agents?: Map<string, AgentRun>;
+  /** What this node makes of an agent it loads; by default the agent itself. */
+  readonly wrapAgent?: (run: AgentRun) => AgentRun;
 }
 
 export interface Harness {
@@ -56,7 +58,7 @@ const never = (): never => {
 };
 
 /** Elements `element-0`, `element-1`, … of any datasource: as many as its name says. */
-function countedSources(): ElementSources {
+export function countedSources(): ElementSources {
   const element = (datasourceId: string, index: number): DataElement => ({
     ...{ id: `element-${index}`, datasourceId, filename: `file-${index}.txt`, mediaType: 'text/plain' },
     ...{ metadata: { index }, documentNames: null, sizeBytes: 10, contentHash: contentHash(index) },
@@ -88,13 +90,15 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     isAlive = () => Promise.resolve(false),
     actor: _,
     agents: __,
+    wrapAgent = (run) => run,
     ...parts
   } = options;
   const actor = options.actor ?? (await makeProject(db)).actor;
   const agents = options.agents ?? new Map<string, AgentRun>();
   const published: { executionId: string; revision: number }[] = [];
   const sources = countedSources();
-  const now = () => new Date();
+  const { clock = systemClock } = options;
+  const now = () => clock.now();
   const engine = new Engine({
     store: createLaneStore(db, node, isAlive, now),
     prepare: (id) => prepareExecution({ db, sources, now }, id),
@@ -102,11 +106,11 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     agents: {
       load: (versionId) => {
         const run = agents.get(versionId);
-        if (run !== undefined) return Promise.resolve(run);
+        if (run !== undefined) return Promise.resolve(wrapAgent(run));
         return Promise.reject(Object.assign(new Error('That agent is gone.'), { code: 'agent_unavailable' }));
       },
     },
-    clock: systemClock,
+    clock,
     random: Math.random,
     publish: (executionId, revision) => void published.push({ executionId, revision }),
     log: { info: ignore, warn: ignore, error: ignore, debug: ignore },
