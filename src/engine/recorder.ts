@@ -18,6 +18,8 @@ const START_DELAY_MS = 10;
 const GATHER_MS = 5;
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 5_000;
+/** The code of an item whose outcome the database refused. */
+const REFUSED = 'result_refused';
 
 interface Staged {
   readonly item: LaneItem;
@@ -206,11 +208,11 @@ export class Recorder {
       { executionId: this.#lane.executionId, ordinal: item.ordinal, err: cause },
       'result refused by the database',
     );
-    if (first.results.length === 0 && first.failures.length === 0) {
+    if (first.results.length === 0 && first.failures.every((failure) => failure.error.code === REFUSED)) {
       // Not the item's data then: nothing here can mend it, and trying again for ever would block the lane.
       throw new Error(`a move of item ${item.ordinal} to ${move.to} was refused`, { cause });
     }
-    const error = itemError('VALIDATION', 'result_refused', 'The database cannot store what the agent returned.');
+    const error = itemError('VALIDATION', REFUSED, 'The database cannot store what the agent returned.');
     const at = this.#parts.clock.now();
     first.results = [];
     first.failures = [{ ordinal: item.ordinal, tier: move.tier, attempt: move.attempt, error, at }];

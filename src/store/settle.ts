@@ -26,6 +26,9 @@ interface SettleRow {
  * by both key columns whatever the statistics say, instead of reading the whole execution for a hash join, as it
  * does on tables that were just loaded. `= any(array)` in place of joins with `moved` is for the same reason: expecting
  * one row it would compare each with each.
+ *
+ * A flush whose answer was lost may be sent again as it is: what it moved has left the status it was known to have.
+ * A move that keeps the status (to the next tier, from one backoff to the next) applies only forwards, to the same end.
  */
 export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now: Date): Promise<SettleAnswer> {
   const { rows } = await settleStatement(lane, settlement, now).execute(db);
@@ -69,6 +72,7 @@ with e as materialized (
     error_transient = u.transient, revision = e.revision + 1
   from u, e, l
   where i.execution_id = ${lane.executionId} and i.ordinal = u.ordinal and i.status = u.was
+    and (u.status <> u.was or (u.tier, u.attempt) > (i.tier, i.attempt))
   returning i.ordinal, u.was, u.status, u.flawed
 ), d as (select ${COUNT_CHANGES} from moved
 ), x as (

@@ -121,6 +121,20 @@ test('a move without data that is refused breaks the lane instead of blocking it
   await recorder.room();
 });
 
+test('an item whose failure is refused too breaks the lane instead of being failed for ever', async () => {
+  let tries = 0;
+  const { recorder, broken } = recorderOver(() => {
+    tries += 1;
+    // Ends the loop that this test is about: it would starve every timer.
+    if (tries > 5) throw new Error('too often');
+    return Promise.reject('refused');
+  });
+  recorder.stage(item(0), toSucceeded(item(0), AT, false), result(0));
+  await recorder.flushed();
+  expect(broken.length).toBe(1);
+  expect(tries).toBe(2);
+});
+
 test('a lost lane writes no more', async () => {
   let flushes = 0;
   const { recorder } = recorderOver(async () => {
