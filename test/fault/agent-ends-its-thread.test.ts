@@ -14,7 +14,7 @@ const DEADLY = `
     () => process.exit(0),
     () => new Promise(() => setTimeout(() => { throw new Error('outside the call'); })),
     () => new Promise(() => void Promise.reject(new Error('nobody listens'))),
-    () => { const hoard = []; for (;;) hoard.push(new Array(10_000).fill(hoard.length)); },
+    () => { const hoard = []; for (;;) hoard.push(new Array(500_000).fill(hoard.length)); },
   ];
   export default async ({ item }) => {
     await delay(50);
@@ -49,8 +49,8 @@ describeDatabases('an agent that ends its thread', (open) => {
       calls.set(context.item.ordinal, (calls.get(context.item.ordinal) ?? 0) + 1);
       return run(context);
     };
-    const id = await harness.create(16, counting, { concurrency: 16, retryLimit: 5 });
-    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 12, failed: 4 });
+    const id = await harness.create(10, counting, { concurrency: 10, retryLimit: 5 });
+    expect(await harness.ended(id, 45_000)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 6, failed: 4 });
     const failed = await db
       .selectFrom('itemFailure')
       .select(['ordinal', 'category', 'code', 'transient', 'message'])

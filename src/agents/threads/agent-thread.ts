@@ -67,7 +67,7 @@ export class AgentThread {
     // Without calls it keeps no process alive.
     this.#worker.unref();
     this.#outbox = new Outbox(this.#worker, (message, error) => this.#refused(message, error));
-    this.#pulse = new Pulse((ping) => this.#outbox.post({ kind: 'ping', ping }));
+    this.#pulse = new Pulse(() => this.#outbox.post({ kind: 'ping' }));
     this.#worker.on('message', (messages: readonly FromThread[]) => {
       this.#started = true;
       for (const message of messages) this.#handle(message);
@@ -115,16 +115,17 @@ export class AgentThread {
     void this.#worker.terminate();
   }
 
-  /** Looks whether it must be ended; to be called a few times a second while it has calls. */
-  check(): void {
-    const { overstayMs, pingMs, silenceMs } = this.#times;
-    const abortedAt = Math.min(...[...this.#calls.values()].map((call) => call.abortedAt ?? Infinity));
-    if (performance.now() - abortedAt > overstayMs) return this.close('overstayed');
+  /** Looks whether it must be ended; to be called some times a second while it has calls. */
+  async check(): Promise<void> {
     // It takes a moment to start, longer on a busy machine; the deadline of the first import covers that.
     if (!this.#started) return;
+    const { overstayMs, pingMs, silenceMs } = this.#times;
+    let abortedAt = Infinity;
+    for (const call of this.#calls.values()) abortedAt = Math.min(abortedAt, call.abortedAt ?? Infinity);
+    if (performance.now() - abortedAt > overstayMs) return this.close('overstayed');
     this.#pulse.beat();
     const limit = abortedAt < Infinity ? pingMs : this.#calls.size > 1 ? silenceMs : Infinity;
-    if (this.#pulse.silentMs > limit) void this.#pulse.confirm(() => this.close('stuck'));
+    if ((await this.#pulse.isSilent(limit)) && this.#calls.size > 0) this.close('stuck');
   }
 
   #load(agent: ThreadedAgent): Promise<number> {
@@ -165,7 +166,7 @@ export class AgentThread {
     call.onAbort(() => {
       const { name, message } = call.abortError();
       this.#outbox.post({ kind: 'abort', call: call.id, name, message });
-      this.#pulse.expect(this.#times.pingMs, () => this.close('stuck'));
+      this.#pulse.beat();
     });
     this.#outbox.post({ kind: 'call', call: call.id, agent, context: call.sent() });
   }
@@ -192,7 +193,7 @@ export class AgentThread {
       case 'said':
         return this.#calls.get(message.call)?.log(message.text);
       case 'pong':
-        return this.#pulse.heard(message.ping);
+        return this.#pulse.heard();
     }
   }
 

@@ -25,7 +25,7 @@ export interface PoolTimes extends ThreadTimes {
 }
 
 const TIMES: PoolTimes = { pingMs: 250, silenceMs: 5_000, overstayMs: 30_000, importMs: 10_000, waitMs: 2_000 };
-const CHECK_MS = 250;
+const CHECK_MS = 100;
 const FATAL_DEATHS = 3;
 /** Threads for calls that run alone, for each that is shared: a suspect that only waits costs memory, not time. */
 const ALONE_PER_SHARED = 4;
@@ -185,7 +185,7 @@ export class AgentThreads {
     let calls = this.#waiting.size;
     for (const thread of this.#threads) {
       calls += thread.load;
-      if (thread.load > 0) thread.check();
+      if (thread.load > 0) void thread.check();
     }
     if (calls > 0) return;
     clearInterval(this.#checks ?? undefined);

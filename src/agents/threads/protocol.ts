@@ -26,7 +26,7 @@ export type ToThread =
   | { readonly kind: 'call'; readonly call: number; readonly agent: number; readonly context: SentContext }
   | { readonly kind: 'abort'; readonly call: number; readonly name: string; readonly message: string }
   | { readonly kind: 'answer'; readonly call: number; readonly question: number; readonly answer: Answer }
-  | { readonly kind: 'ping'; readonly ping: number };
+  | { readonly kind: 'ping' };
 
 /** What a question got: bytes, a boolean or null; or what reading threw. */
 export type Answer =
@@ -41,4 +41,4 @@ export type FromThread =
   | { readonly kind: 'threw'; readonly call: number; readonly thrown: Thrown }
   | { readonly kind: 'asks'; readonly call: number; readonly question: number; readonly asked: Question }
   | { readonly kind: 'said'; readonly call: number; readonly text: string }
-  | { readonly kind: 'pong'; readonly ping: number };
+  | { readonly kind: 'pong' };

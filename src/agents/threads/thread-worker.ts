@@ -96,7 +96,7 @@ function handle(message: ToThread): void {
     case 'answer':
       return calls.get(message.call)?.answer(message.question, message.answer);
     case 'ping':
-      return parentPort?.postMessage([{ kind: 'pong', ping: message.ping } satisfies FromThread]);
+      return parentPort?.postMessage([{ kind: 'pong' } satisfies FromThread]);
   }
 }
 
