@@ -28,25 +28,37 @@ export const SOLE_NODE: NodePresence = {
  * anew; in between others may take this node's lanes, and its writes are then refused by their epochs.
  */
 export function createNodePresence(url: string, node: string, onError: (error: unknown) => void): NodePresence {
+  /** Holds the lock. */
   let client: pg.Client | null = null;
+  /** The newest connection, also while it is being made or waits for the lock. */
+  let newest: pg.Client | null = null;
+  let retry: NodeJS.Timeout | undefined;
   let stopped = false;
 
   const connect = async (): Promise<void> => {
     const fresh = new pg.Client({ connectionString: url, application_name: 'batchyard node', keepAlive: true });
+    newest = fresh;
     fresh.on('error', onError);
     fresh.once('end', () => {
+      // One that never held the lock ends here too; whoever made it tries again.
+      if (client !== fresh) return;
       client = null;
-      if (!stopped) reconnectLater();
+      reconnectLater();
     });
-    await fresh.connect();
-    await fresh.query('select pg_advisory_lock($1::int, hashtext($2))', [LOCK_CLASS, node]);
+    try {
+      await fresh.connect();
+      await fresh.query('select pg_advisory_lock($1::int, hashtext($2))', [LOCK_CLASS, node]);
+    } catch (error) {
+      await fresh.end();
+      throw error;
+    }
     client = fresh;
   };
   const reconnectLater = (): void => {
-    setTimeout(() => {
-      if (stopped) return;
+    if (stopped) return;
+    retry = setTimeout(() => {
       connect().catch((error: unknown) => {
-        onError(error);
+        if (!stopped) onError(error);
         reconnectLater();
       });
     }, RECONNECT_MS).unref();
@@ -56,8 +68,9 @@ export function createNodePresence(url: string, node: string, onError: (error: u
     start: connect,
     async stop() {
       stopped = true;
-      await client?.end();
+      clearTimeout(retry);
       client = null;
+      await newest?.end();
     },
     async isAlive(other) {
       // Without our own connection nobody can be seen: better to wait than to take a living node's lane.
