@@ -8,6 +8,8 @@ import { checkWhole, startEngine } from '../support/engine-harness.ts';
 import { agentContext, dataOf, moduleUrl, threadedRun, threadPool } from '../support/threaded-agents.ts';
 import { until } from '../support/until.ts';
 
+/** Nothing but its silence tells of a thread that loops. */
+const FOUND_OUT = { overstayMs: 3_600_000 };
 const QUICK = `import { setTimeout as delay } from 'node:timers/promises';
   export default async ({ item }) => { await delay(50); if (item.ordinal === 3) for (;;) {} return item.ordinal; };`;
 /** Says that it loops, and does once that is heard. */
@@ -63,7 +65,7 @@ describeDatabases('an agent that never yields', (open) => {
   test('is ended by a cancel; the items of another execution in its thread succeed, called again and uncharged', async () => {
     const harness = await startEngine(db);
     onTestFinished(() => harness.engine.stop());
-    const pool = threadPool({ threads: 1 });
+    const pool = threadPool({ threads: 1, times: FOUND_OUT });
     const [slow, loops] = [counted(threadedRun(pool, SLOW)), counted(threadedRun(pool, LOOPS))];
     const looping = await harness.create(2, loops.run, { concurrency: 1 });
     await until(() => loops.seen.said.length === 1);
@@ -105,7 +107,7 @@ test('loops in every thread delay this thread by a fraction of what one of them 
     moduleUrl(`export default () => { const end = performance.now() + 400; while (performance.now() < end); };`)
   )) as { default: AgentRun };
   const inline = await longestDelay(async () => await bounded(agentContext()));
-  const run = threadedRun(threadPool({ threads: 2 }), LOOPS);
+  const run = threadedRun(threadPool({ threads: 2, times: FOUND_OUT }), LOOPS);
   const threaded: number[] = [];
   for (let round = 0; round < 3; round += 1) {
     const loops = async (): Promise<unknown[]> => await Promise.all([loopUntilAborted(run), loopUntilAborted(run)]);
@@ -117,7 +119,7 @@ test('loops in every thread delay this thread by a fraction of what one of them 
 });
 
 test('a loop of microtasks is ended as well, and its thread replaced', async () => {
-  const pool = threadPool({ threads: 1 });
+  const pool = threadPool({ threads: 1, times: FOUND_OUT });
   const microtasks = LOOPS.replace('for (;;) {}', 'for (;;) await null;');
   expect(await loopUntilAborted(threadedRun(pool, microtasks))).toBeInstanceOf(AttemptInterrupted);
   expect(await dataOf(threadedRun(pool, `export default () => 'next';`)(agentContext()))).toBe('next');

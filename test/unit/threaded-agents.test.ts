@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Suspects } from '../../src/agents/threads/suspects.ts';
 import type { AgentContext, AgentRun } from '../../src/domain/agent-context.ts';
@@ -139,11 +140,12 @@ test('a document of megabytes arrives whole, and the original stays usable', asy
     `import { createHash } from 'node:crypto';
      export default async ({ item }) => createHash('sha1').update(await item.bytes()).digest('hex');`,
   );
-  const answers = [
-    dataOf(run(agentContext({ item: { documents: [], bytes } }))),
-    dataOf(run(agentContext({ item: { documents: [], bytes } }))),
-  ];
-  expect(await answers[0]).toBe(await answers[1]);
+  const answers = [];
+  // One after the other: what of the first had been moved away would be missing to the second.
+  for (let turn = 0; turn < 2; turn += 1) {
+    answers.push(await dataOf(run(agentContext({ item: { documents: [], bytes } }))));
+  }
+  expect(answers).toEqual(Array(2).fill(createHash('sha1').update(original).digest('hex')));
   expect(original.byteLength).toBe(5_000_000);
 });
 
