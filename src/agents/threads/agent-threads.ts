@@ -7,6 +7,9 @@
  * then on run alone, in a thread of its own, until it has answered. So the one to blame soon harms nobody else; when
  * its own thread has crashed three times, it fails as `worker_crash`.
  *
+ * A thread inside a native call (`execSync`) is over only when that returns: Node can end neither it nor the process
+ * sooner. Calls that share a timeout shorter than `silenceMs` with one that blocks them time out together with it.
+ *
  * Built on node:worker_threads: piscina 5 and tinypool 2 can run several tasks in a worker, but end a worker only by
  * the abort of a task that has it to itself ("abortable tasks cannot share threads"), do not tell which tasks a dead
  * worker had, and know no messages of a running task; workerpool runs one task in a worker.
