@@ -29,9 +29,9 @@ export class CheckedResult {
  * is the data itself, and `undefined` is null. What is malformed or cannot be stored is a VALIDATION error.
  */
 export function checkResult(returned: unknown): ResultCheck {
-  if (returned instanceof CheckedResult) return returned.check;
-  const envelope = isEnvelope(returned) ? returned : { data: returned };
   try {
+    if (returned instanceof CheckedResult) return returned.check;
+    const envelope = isEnvelope(returned) ? returned : { data: returned };
     const fieldErrors = listOf(envelope['fieldErrors'], 'fieldErrors', readFieldError);
     const artifacts = listOf(envelope['artifacts'], 'artifacts', readArtifact);
     return {
@@ -44,7 +44,7 @@ export function checkResult(returned: unknown): ResultCheck {
     };
   } catch (error) {
     if (error instanceof Malformed) return { ok: false, error: itemError('VALIDATION', error.code, error.message) };
-    // A getter or toJSON of the agent's own object threw.
+    // A getter, a toJSON or a proxy of the agent's own threw.
     return { ok: false, error: itemError('VALIDATION', 'result_not_json', 'The result cannot be written as JSON.') };
   }
 }
@@ -57,6 +57,9 @@ class Malformed extends Error {
   }
 }
 
+const tooLarge = (what: string): Malformed =>
+  new Malformed('result_too_large', `${what} ${jsonProblemMessage('too_large')}.`);
+
 function isEnvelope(value: unknown): value is Record<string, unknown> {
   return isRecord(value) && (Object.hasOwn(value, 'artifacts') || Object.hasOwn(value, 'fieldErrors'));
 }
@@ -65,6 +68,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function jsonText(value: unknown, what: string): string {
+  // Writing a text of 100 MB would stall everyone, only to find that it is too large.
+  if (typeof value === 'string' && value.length > LIMITS.resultBytes) throw tooLarge(what);
   const json = toJsonText(value, LIMITS.resultBytes, LIMITS.jsonDepth);
   if (json.ok) return json.text;
   throw new Malformed(`result_${json.problem}`, `${what} ${jsonProblemMessage(json.problem)}.`);
@@ -107,7 +112,10 @@ function contentOf(fields: Record<string, unknown>, at: string): Buffer | null {
   const { content, text } = fields;
   if (text !== undefined && text !== null) return Buffer.from(textField(fields, 'text', at));
   if (content === undefined || content === null) return null;
-  if (content instanceof Uint8Array) return Buffer.from(content);
+  if (content instanceof Uint8Array) {
+    if (content.byteLength > LIMITS.resultBytes) throw tooLarge(`${at}.content`);
+    return Buffer.from(content);
+  }
   if (typeof content === 'string' && /^[A-Za-z0-9+/\s]*={0,2}$/.test(content)) return Buffer.from(content, 'base64');
   throw new Malformed('invalid_result', `${at}.content must be bytes or base64.`);
 }

@@ -41,6 +41,8 @@ export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, 
       (value) => end.resolve(resultEnd(value)),
       (thrown: unknown) => end.resolve(aborted ? { kind: 'interrupted' } : thrownEnd(thrown)),
     )
+    // An object may throw at every question about it: that, too, must end the attempt, and only the attempt.
+    .catch(() => end.resolve({ kind: 'error', error: itemError('RUNTIME', 'unreadable', 'What the agent threw cannot be read.') }))
     .finally(cancelTimeout);
   return {
     end: end.promise,
@@ -49,7 +51,11 @@ export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, 
       aborted = true;
       controller.abort(new DOMException(reason, 'AbortError'));
     },
-    abandon: () => end.resolve({ kind: 'interrupted' }),
+    abandon() {
+      // Aborted before: the timeout has nothing left to end, and would keep the process alive for as long.
+      cancelTimeout();
+      end.resolve({ kind: 'interrupted' });
+    },
   };
 }
 
