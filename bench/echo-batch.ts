@@ -1,9 +1,8 @@
-/** The batch that the benchmarks run: stored elements through the agent `echo`. */
+/** The batches that the benchmarks run: stored elements through an agent that does next to nothing. */
 import { z } from 'zod';
 import type { ApiClient } from '../src/cli/api-client.ts';
 
 const CHUNK = 5_000;
-const CONCURRENCY = 100;
 const Id = z.object({ id: z.string() });
 
 /** Makes a datasource with `total` small stored elements; its id. */
@@ -12,7 +11,9 @@ export async function storeElements(api: ApiClient, total: number): Promise<stri
     createStoredDatasource(input: $input) { ... on CreateStoredDatasourceSuccess { datasource { id } } }
   }`;
   const created = z.object({ createStoredDatasource: z.object({ datasource: Id }) });
-  const { createStoredDatasource } = await api.request(created, createDocument, { input: { name: `bench-${total}` } });
+  const { createStoredDatasource } = await api.request(created, createDocument, {
+    input: { name: `bench-${Math.random().toString(36).slice(2)}` },
+  });
   const datasourceId = createStoredDatasource.datasource.id;
   const addDocument = `mutation ($input: AddDataElementsInput!) {
     addDataElements(input: $input) { ... on AddDataElementsSuccess { datasource { id } } }
@@ -28,31 +29,68 @@ export async function storeElements(api: ApiClient, total: number): Promise<stri
   return datasourceId;
 }
 
-/** Runs one batch over the datasource, watched by one subscriber; how long it took from the create call to its end, in ms. */
-export async function runEcho(api: ApiClient, datasourceId: string, total: number): Promise<number> {
-  const started = performance.now();
-  const createDocument = `mutation ($input: CreateBatchExecutionInput!) {
-    createBatchExecution(input: $input) { ... on CreateBatchExecutionSuccess { batchExecution { id } } }
+/** Which agent runs over the elements, and how; `echo` with concurrency 100 unless given. */
+export interface Batch {
+  readonly datasourceId: string;
+  readonly agent?: string;
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly concurrency?: number;
+}
+
+/** Creates an execution; its id. */
+export async function createExecution(api: ApiClient, batch: Batch): Promise<string> {
+  const { datasourceId, agent = 'echo', config = {}, concurrency = 100 } = batch;
+  const document = `mutation ($input: CreateBatchExecutionInput!) {
+    createBatchExecution(input: $input) {
+      ... on CreateBatchExecutionSuccess { batchExecution { id } }
+      ... on UserError { code message }
+    }
   }`;
   const created = z.object({ createBatchExecution: z.object({ batchExecution: Id }) });
-  const spec = { name: 'bench', agent: 'echo', input: { datasourceId }, execution: { concurrency: CONCURRENCY } };
-  const { createBatchExecution } = await api.request(created, createDocument, { input: { source: { spec } } });
-  const { id } = createBatchExecution.batchExecution;
+  const execution = { concurrency, itemTimeoutMs: 3_600_000 };
+  const spec = { name: 'bench', tiers: [{ agent, config }], input: { datasourceId }, execution };
+  const { createBatchExecution } = await api.request(created, document, { input: { source: { spec } } });
+  return createBatchExecution.batchExecution.id;
+}
 
-  const watchDocument = `subscription ($id: ID!) {
+const State = z.object({
+  status: z.string(),
+  revision: z.number(),
+  counts: z.object({ total: z.number(), running: z.number(), succeeded: z.number(), cancelled: z.number() }),
+});
+
+/** An execution as an event of its subscription tells it. */
+export type State = z.infer<typeof State>;
+
+/** Watches an execution as a client would, to the end of its stream or until `seen` answers true; its last state. */
+export async function watchExecution(
+  api: ApiClient,
+  id: string,
+  seen: (state: State) => boolean = () => false,
+): Promise<State> {
+  const document = `subscription ($id: ID!) {
     batchExecutionUpdated(id: $id) {
-      batchExecution { status counts { succeeded } }
+      batchExecution { status revision counts { total running succeeded cancelled } }
       changedItems { ordinal status }
     }
   }`;
-  const batchExecution = z.object({ status: z.string(), counts: z.object({ succeeded: z.number() }) });
-  const event = z.object({ batchExecutionUpdated: z.object({ batchExecution }) });
-  let last: z.infer<typeof batchExecution> | null = null;
-  for await (const { batchExecutionUpdated } of api.watch(event, watchDocument, { id })) {
+  const event = z.object({ batchExecutionUpdated: z.object({ batchExecution: State }) });
+  let last: State | null = null;
+  for await (const { batchExecutionUpdated } of api.watch(event, document, { id })) {
     last = batchExecutionUpdated.batchExecution;
+    if (seen(last)) break;
   }
+  if (last === null) throw new Error(`The execution ${id} told nothing of itself.`);
+  return last;
+}
+
+/** Runs one batch, watched by one subscriber; how long it took from the create call to its end, in ms. */
+export async function runBatch(api: ApiClient, batch: Batch, total: number): Promise<number> {
+  const started = performance.now();
+  const id = await createExecution(api, batch);
+  const last = await watchExecution(api, id);
   const elapsed = performance.now() - started;
-  if (last?.status !== 'COMPLETED' || last.counts.succeeded !== total) {
+  if (last.status !== 'COMPLETED' || last.counts.succeeded !== total) {
     throw new Error(`Not every item was settled: ${JSON.stringify(last)}`);
   }
   return elapsed;

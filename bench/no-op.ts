@@ -15,7 +15,7 @@ import { migrateToLatest } from '../src/store/migrate.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { databaseUrl, runStatement, startPostgres } from '../test/support/postgres-server.ts';
 import { startService } from '../test/support/service-process.ts';
-import { runEcho, storeElements } from './echo-batch.ts';
+import { runBatch, storeElements } from './echo-batch.ts';
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const [items, rounds] = values.quick ? [500, 1] : [20_000, 3];
@@ -31,7 +31,7 @@ async function measure(settings: Readonly<Record<string, string>>): Promise<Roun
   const service = await startService({ BATCHYARD_DATA_DIR: dataDir, LOG_LEVEL: 'warn', ...settings });
   const api = createApiClient(`${service.url}/graphql`, service.key);
   try {
-    const elapsed = await runEcho(api, await storeElements(api, items), items);
+    const elapsed = await runBatch(api, { datasourceId: await storeElements(api, items) }, items);
     return { itemsPerSecond: items / (elapsed / 1_000), memory: service.memory() };
   } finally {
     await api.close();

@@ -25,9 +25,12 @@ export interface PostgresServer {
  * Starts a server on a free port of this machine, with its files in a temporary folder.
  *
  * `forgetful` (the default) waits for no disk: a test's database need not survive a power cut. `durable` has the
- * server's own defaults, for measuring.
+ * server's own defaults, for measuring. `more` are settings such as `work_mem=8MB` beside them.
  */
-export async function startPostgres(kind: 'forgetful' | 'durable' = 'forgetful'): Promise<PostgresServer> {
+export async function startPostgres(
+  kind: 'forgetful' | 'durable' = 'forgetful',
+  more: readonly string[] = [],
+): Promise<PostgresServer> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'batchyard-postgres-'));
   const user = unprivilegedUser();
   try {
@@ -36,7 +39,7 @@ export async function startPostgres(kind: 'forgetful' | 'durable' = 'forgetful')
     if ('uid' in user) chownSync(folder, user.uid, user.gid);
     runInitdb(path.join(binaries, 'initdb'), data, user);
     const port = await freePort();
-    const server = spawn(path.join(binaries, 'postgres'), ['-D', data, '-p', String(port), ...settings(kind)], {
+    const server = spawn(path.join(binaries, 'postgres'), ['-D', data, '-p', String(port), ...settings(kind, more)], {
       ...user,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -49,12 +52,13 @@ export async function startPostgres(kind: 'forgetful' | 'durable' = 'forgetful')
   }
 }
 
-const settings = (kind: 'forgetful' | 'durable'): string[] =>
+const settings = (kind: 'forgetful' | 'durable', more: readonly string[]): string[] =>
   [
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
     'max_connections=200',
     ...(kind === 'forgetful' ? ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off'] : []),
+    ...more,
   ].flatMap((setting) => ['-c', setting]);
 
 /** Whom to run as; empty for the present user. */

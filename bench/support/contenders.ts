@@ -1,0 +1,134 @@
+/** What races on PostgreSQL: Batchyard, the bare limit, and the peers where they are installed. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { runBatch } from '../echo-batch.ts';
+import { cpuOf, cpuOfFamily } from './cpu.ts';
+import { type Server, serverProcess, withClient, withDatabase, withMigrated } from './databases.ts';
+import { loadRaw, type Query, RAW_WAYS, runRaw } from './raw.ts';
+import { makeElements, withService } from './service.ts';
+
+/** One race of one contender. */
+export interface Race {
+  readonly workMs: number;
+  /** How long the queue took to take the jobs in; null where that is part of the work. */
+  readonly loadMs: number | null;
+  /** Processor time of all that takes part, the database server included, in ms. */
+  readonly cpuMs: number;
+  /** Resident memory of the process that works, after it. */
+  readonly memoryBytes: number;
+}
+
+export interface Contender {
+  readonly name: string;
+  /** More items than this would take too long. */
+  readonly most?: number;
+  race(server: Server, items: number): Promise<Race>;
+}
+
+const PEERS_FOLDER = path.join(import.meta.dirname, '..', 'peers');
+
+/** Whether `npm ci` has run in `bench/peers`. */
+export const peersAreInstalled = (): boolean => existsSync(path.join(PEERS_FOLDER, 'node_modules'));
+
+export const batchyard: Contender = {
+  name: 'Batchyard',
+  race: (server, items) =>
+    withMigrated(server, (url) =>
+      withService(url, async (bench) => {
+        const datasourceId = await makeElements(bench, items);
+        const serverPid = await serverProcess(server);
+        const cpu = () => cpuOfFamily(serverPid) + cpuOf(bench.service.child.pid ?? 0) + cpuOf(process.pid);
+        const before = cpu();
+        const workMs = await runBatch(bench.api, { datasourceId }, items);
+        return { workMs, loadMs: null, cpuMs: cpu() - before, memoryBytes: bench.service.memory().now };
+      }),
+    ),
+};
+
+/** The fastest of its ways. */
+export const raw: Contender = {
+  name: 'raw',
+  race: (server, items) =>
+    withMigrated(server, async (url) => {
+      const races: Race[] = [];
+      for (const way of RAW_WAYS) races.push(await rawRace(server, url, items, way));
+      return races.reduce((best, race) => (race.workMs < best.workMs ? race : best));
+    }),
+};
+
+async function rawRace(server: Server, url: string, items: number, way: (typeof RAW_WAYS)[number]): Promise<Race> {
+  const clients = Array.from({ length: way.connections }, () => new pg.Client({ connectionString: url }));
+  for (const client of clients) await client.connect();
+  const queries = clients.map(
+    (client): Query =>
+      (text, values) =>
+        client.query({ name: text.slice(0, 20), text, values: [...values] }),
+  );
+  const [first] = queries;
+  if (first === undefined) throw new Error('There is no connection.');
+  await loadRaw(first, items);
+  const serverPid = await serverProcess(server);
+  const cpu = () => cpuOfFamily(serverPid) + cpuOf(process.pid);
+  const before = cpu();
+  const started = performance.now();
+  await runRaw(queries, items, way.batch);
+  const workMs = performance.now() - started;
+  const cpuMs = cpu() - before;
+  for (const client of clients) await client.end();
+  return { workMs, loadMs: null, cpuMs, memoryBytes: process.memoryUsage.rss() };
+}
+
+interface Peer {
+  readonly name: string;
+  readonly program: string;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Counts what it recorded. */
+  readonly recorded: string;
+  readonly most?: number;
+}
+
+const OWN_TABLE = 'select count(*)::int as recorded from job_result';
+
+const PEERS: readonly Peer[] = [
+  { name: 'pg-boss', program: 'pg-boss.ts', recorded: OWN_TABLE },
+  { name: 'graphile-worker', program: 'graphile-worker.ts', recorded: OWN_TABLE },
+  {
+    ...{ name: 'pg-boss, fetching 2,000', program: 'pg-boss.ts', recorded: OWN_TABLE },
+    settings: { PG_BOSS_BATCH: '2000' },
+  },
+  {
+    ...{ name: 'graphile-worker, tuned', program: 'graphile-worker.ts', recorded: OWN_TABLE },
+    settings: { GRAPHILE_CONCURRENCY: '500' },
+  },
+  {
+    ...{ name: 'BullMQ on PostgreSQL', program: 'bullmq.ts', most: 20_000 },
+    recorded: `select count(*)::int as recorded from bullmq.job where return_value is not null`,
+  },
+];
+
+/** Each peer in a process of its own, where they are installed. */
+export const peers: readonly Contender[] = PEERS.map(({ name, program, settings, recorded, most }) => ({
+  name,
+  ...(most === undefined ? {} : { most }),
+  race: (server, items) =>
+    withDatabase(server, async (url) => {
+      const serverPid = String(await serverProcess(server));
+      const { stdout } = await promisify(execFile)(process.execPath, [program, url, String(items), serverPid], {
+        ...{ cwd: PEERS_FOLDER, env: { ...process.env, ...settings }, timeout: 900_000 },
+      });
+      await mustHaveRecorded(url, recorded, items, name);
+      // What a program of ours in this folder printed.
+      return JSON.parse(stdout) as Race;
+    }),
+}));
+
+async function mustHaveRecorded(url: string, count: string, items: number, name: string): Promise<void> {
+  const recorded = await withClient(
+    url,
+    async (client) => (await client.query<{ recorded: number }>(count)).rows[0]?.recorded,
+  );
+  if (recorded !== items) throw new Error(`${name} recorded ${recorded} of ${items} results.`);
+}
