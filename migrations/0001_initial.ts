@@ -207,6 +207,7 @@ create table execution_lane (
   epoch integer not null default 0,
   owner text,
   claim integer[] not null default '{}',
+  suspects boolean not null default false,
   primary key (execution_id, no)
 ) with (fillfactor = 50);
 

@@ -1,6 +1,6 @@
 /** What stands between an item in a lane and its call: the agent's storm, its rate limit, the node's ceiling. */
 import type { AgentGate } from './agent-gate.ts';
-import type { FairSlots } from './fair-slots.ts';
+import type { FairSlots, SlotWait } from './fair-slots.ts';
 import type { Clock } from './ports.ts';
 
 /** What an execution waits for. */
@@ -41,6 +41,12 @@ export class Admission {
     return this.#wait(gate, agentName, begins);
   }
 
+  /** Says that an item waits out a storm of this agent, though not here. */
+  note(agentName: string, until: Date): void {
+    this.#stormy = true;
+    this.#parts.waits({ agentName, until });
+  }
+
   /** Gives the node's slot back. */
   leave(): void {
     this.#parts.slots.give(this.#parts.executionId);
@@ -54,31 +60,35 @@ export class Admission {
   async #wait(gate: AgentGate, agentName: string, begins: boolean): Promise<boolean> {
     for (let until = gate.parkedUntil; until !== null; until = gate.parkedUntil) {
       if (this.#parts.barred(begins)) return false;
-      this.#stormy = true;
-      this.#parts.waits({ agentName, until });
+      this.note(agentName, until);
       await this.#sleep(until);
     }
     if (this.#stormy && gate.stormSince === null) {
       this.#stormy = false;
       this.#parts.waits(null);
     }
-    if (gate.isLimited && !this.#parts.barred(begins)) await this.#orRecheck(gate.nextStart());
+    const start = this.#parts.barred(begins) ? null : gate.nextStart();
+    if (start !== null && !(await this.#unlessBarred(start, begins))) return false;
     if (this.#parts.barred(begins)) return false;
     const slot = this.#parts.slots.take(this.#parts.executionId, this.#parts.weight());
     return slot === true || (await this.#slot(slot, begins));
   }
 
-  async #slot(slot: { granted: Promise<boolean>; cancel(): void }, begins: boolean): Promise<boolean> {
+  async #slot(slot: SlotWait, begins: boolean): Promise<boolean> {
+    const granted = await this.#unlessBarred(slot, begins);
+    if (!granted || !this.#parts.barred(begins)) return granted;
+    this.leave();
+    return false;
+  }
+
+  /** Waits for what was asked for, and gives up asking once it is barred. */
+  async #unlessBarred(wait: SlotWait, begins: boolean): Promise<boolean> {
     const recheck = (): void => {
-      if (this.#parts.barred(begins)) slot.cancel();
+      if (this.#parts.barred(begins)) wait.cancel();
     };
     this.#waits.add(recheck);
-    const granted = await slot.granted;
+    const granted = await wait.granted;
     this.#waits.delete(recheck);
-    if (granted && this.#parts.barred(begins)) {
-      this.leave();
-      return false;
-    }
     return granted;
   }
 

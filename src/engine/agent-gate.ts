@@ -18,6 +18,8 @@ const JUDGED_CALLS = 20;
 const STORM_SHARE = 0.5;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
+/** How soon those who wait for a trial call's end ask again. */
+const TRIAL_CHECK_MS = 250;
 
 const STORM_CATEGORIES: ReadonlySet<ErrorCategory> = new Set<ErrorCategory>(['RATE_LIMIT', 'NETWORK']);
 
@@ -30,16 +32,26 @@ class StormFault extends Error {
   }
 }
 
+/** A start that is not allowed yet. */
+export interface StartWait {
+  /** `false` once `cancel` was called. */
+  readonly granted: Promise<boolean>;
+  cancel(): void;
+}
+
 export class AgentGate {
   readonly #clock: Clock;
   readonly #breaker;
-  readonly #start: (() => Promise<void>) | null;
+  readonly #reserve: (() => Promise<void>) | null;
+  readonly #starts = new Set<(granted: boolean) => void>();
+  #reserving = false;
+  #trying = false;
   #stormSince: Date | null = null;
   #opensAt: Date | null = null;
 
   constructor(clock: Clock, rateLimit: RateLimit | null) {
     this.#clock = clock;
-    this.#start = rateLimit === null ? null : throttle(rateLimit);
+    this.#reserve = rateLimit === null ? null : throttle(rateLimit);
     this.#breaker = circuitBreaker(handleAll, {
       halfOpenAfter: new DelegateBackoff(({ attempt }: { attempt: number }) => {
         const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS);
@@ -64,41 +76,82 @@ export class AgentGate {
 
   /** Until when nothing of the agent is to start; null when calls may try. */
   get parkedUntil(): Date | null {
-    if (this.#breaker.state !== CircuitState.Open || this.#opensAt === null) return null;
-    return this.#opensAt > this.#clock.now() ? this.#opensAt : null;
+    if (this.#breaker.state === CircuitState.Closed) return null;
+    const now = this.#clock.now();
+    // One call tries; nobody else knows how long it takes.
+    if (this.#trying) return new Date(now.getTime() + TRIAL_CHECK_MS);
+    return this.#opensAt !== null && this.#opensAt > now ? this.#opensAt : null;
   }
 
-  /** While a storm of this category goes on: how long until the gate opens, in ms. null: the fault is the item's own. */
-  parkedMs(category: ErrorCategory, now: Date): number | null {
+  /**
+   * While a storm of this category goes on, for up to `limitMs`: how long until the gate opens, in ms. null: the
+   * fault is the item's own, and is charged.
+   */
+  parkedMs(category: ErrorCategory, now: Date, limitMs: number): number | null {
     if (this.#stormSince === null || !STORM_CATEGORIES.has(category)) return null;
+    if (now.getTime() - this.#stormSince.getTime() > limitMs) return null;
     return Math.max((this.#opensAt?.getTime() ?? 0) - now.getTime(), 0);
   }
 
   /** Whether starts must wait for `nextStart`. */
   get isLimited(): boolean {
-    return this.#start !== null;
+    return this.#reserve !== null;
   }
 
-  /** Resolves when the rate limit lets another call start; at once where there is none. */
-  async nextStart(): Promise<void> {
-    await this.#start?.();
+  /** The next start that the rate limit allows; null where there is no limit. In the order in which they ask. */
+  nextStart(): StartWait | null {
+    if (this.#reserve === null) return null;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#starts.add(resolve);
+    void this.#grantStarts(this.#reserve);
+    return {
+      granted: promise,
+      cancel: () => {
+        if (this.#starts.delete(resolve)) resolve(false);
+      },
+    };
+  }
+
+  /** One start is reserved at a time, so that those who gave up waiting leave none behind. */
+  async #grantStarts(reserve: () => Promise<void>): Promise<void> {
+    if (this.#reserving) return;
+    this.#reserving = true;
+    while (this.#starts.size > 0) {
+      await reserve();
+      const [first] = this.#starts;
+      if (first === undefined) continue;
+      this.#starts.delete(first);
+      first(true);
+    }
+    this.#reserving = false;
   }
 
   /** Makes a call under the breaker; null when it was not made because the storm goes on. */
   async watch(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
+    const tries = this.#breaker.state !== CircuitState.Closed;
+    if (tries && this.#trying) return null;
+    this.#trying = tries;
     try {
       return await this.#breaker.execute(async () => {
         const end = await call();
-        if (end.kind === 'error' && STORM_CATEGORIES.has(end.error.category)) throw new StormFault(end);
+        if (isFault(end) || (tries && isInconclusive(end))) throw new StormFault(end);
         return end;
       });
     } catch (error) {
       if (error instanceof StormFault) return error.end;
       if (error instanceof BrokenCircuitError) return null;
       throw error;
+    } finally {
+      if (tries) this.#trying = false;
     }
   }
 }
+
+const isFault = (end: AttemptEnd): boolean => end.kind === 'error' && STORM_CATEGORIES.has(end.error.category);
+
+/** A trial that says nothing of whether the agent is back. */
+const isInconclusive = (end: AttemptEnd): boolean =>
+  end.kind === 'interrupted' || end.kind === 'again' || (end.kind === 'error' && end.error.category === 'TIMEOUT');
 
 const UNIT_MS = { SECOND: 1_000, MINUTE: 60_000 } as const;
 

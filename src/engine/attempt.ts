@@ -42,7 +42,9 @@ export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, 
       (thrown: unknown) => end.resolve(aborted ? { kind: 'interrupted' } : thrownEnd(thrown)),
     )
     // An object may throw at every question about it: that, too, must end the attempt, and only the attempt.
-    .catch(() => end.resolve({ kind: 'error', error: itemError('RUNTIME', 'unreadable', 'What the agent threw cannot be read.') }))
+    .catch(() =>
+      end.resolve({ kind: 'error', error: itemError('RUNTIME', 'unreadable', 'What the agent threw cannot be read.') }),
+    )
     .finally(cancelTimeout);
   return {
     end: end.promise,

@@ -7,6 +7,8 @@ import type { Closing, EngineParts, OpenExecution, TakenLane } from './ports.ts'
 export interface CloseScope {
   /** The lanes of the execution that run on this node. */
   lanes(): LaneRunner[];
+  /** Whether this lane runs on this node. */
+  holds(no: number): boolean;
   takeLane(no: number): Promise<TakenLane | null>;
   readonly poked: Latch;
   stopping(): boolean;
@@ -36,40 +38,49 @@ export async function closeExecution(
   // One without a single open item has nothing waiting and is to be ended all the same.
   if ((open.waiting || lanes.length === 0) && (await close(parts, open.id, closing, false))) return true;
 
-  const orphaned = await othersAreGone(open, lanes, scope);
+  const orphaned = await othersAreGone(open, scope);
   if (lanes.length === 0 && orphaned) return await force(parts, open.id, closing);
-  if (open.drains) {
-    await scope.poked.wait();
-    return false;
-  }
-  await settledOrOverdue(parts, scope, !orphaned);
-  if (scope.stopping()) return false;
+  if (open.drains || !(await settledOrOverdue(parts, open, scope, !orphaned)) || scope.stopping()) return false;
   for (const lane of scope.lanes()) lane.abandon();
   await Promise.all(scope.lanes().map((lane) => lane.flushed()));
   return await force(parts, open.id, closing);
 }
 
 /** Whether every lane that does not run here has no living owner; those are then ours, and nothing runs in them. */
-async function othersAreGone(open: OpenExecution, lanes: readonly LaneRunner[], scope: CloseScope): Promise<boolean> {
-  if (lanes.length === open.lanes.length) return true;
-  const taken = await Promise.all(open.lanes.map(({ no }) => scope.takeLane(no)));
+async function othersAreGone(open: OpenExecution, scope: CloseScope): Promise<boolean> {
+  const others = open.lanes.filter(({ no }) => !scope.holds(no));
+  const taken = await Promise.all(others.map(({ no }) => scope.takeLane(no)));
   return taken.every((lane) => lane !== null);
 }
 
-/** Waits until every lane has left, the grace time has passed, or the node stops; lanes elsewhere get all of it. */
-async function settledOrOverdue(parts: EngineParts, scope: CloseScope, elsewhere: boolean): Promise<void> {
+/**
+ * Waits until every lane has left, the grace time has passed, or the node stops; lanes elsewhere get all of it.
+ * `false`: the execution was closed by another node meanwhile, and may even be open again.
+ */
+async function settledOrOverdue(
+  parts: EngineParts,
+  open: OpenExecution,
+  scope: CloseScope,
+  elsewhere: boolean,
+): Promise<boolean> {
   let overdue = false;
   const cancelTimer = parts.clock.after(parts.cancelGraceMs, () => {
     overdue = true;
     scope.poked.set();
   });
-  while (!overdue && !scope.stopping() && (elsewhere || scope.lanes().length > 0)) await scope.poked.wait();
-  cancelTimer();
+  try {
+    while (!overdue && !scope.stopping() && (elsewhere || scope.lanes().length > 0)) {
+      await scope.poked.wait();
+      if (elsewhere && (await parts.store.openExecution(open.id))?.closing !== open.closing) return false;
+    }
+    return true;
+  } finally {
+    cancelTimer();
+  }
 }
 
 async function force(parts: EngineParts, executionId: string, closing: Closing): Promise<boolean> {
-  await parts.store.fenceLanes(executionId);
-  return await close(parts, executionId, closing, true);
+  return (await parts.store.fenceLanes(executionId, closing)) && (await close(parts, executionId, closing, true));
 }
 
 /** Closes open items chunk by chunk; true once the execution has ended. */

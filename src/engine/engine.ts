@@ -66,12 +66,19 @@ export class Engine {
     return this.#runners.size;
   }
 
+  /** Calls of agents that use a slot of this node, also those that ignore their abort. */
+  get running(): number {
+    return this.#shared.slots.running;
+  }
+
   #ended(executionId: string, runner: ExecutionRunner): void {
     this.#runners.delete(executionId);
     // Woken between its last look and here, e.g. by a retry of what had just ended.
     if (runner.isPoked) this.wake(executionId);
+    // What a runner holds must stay, also while nothing of it runs; the rest goes once its last call has ended.
     for (const [key, limit] of this.#limits) {
-      if (limit.activeCount === 0 && limit.pendingCount === 0) this.#limits.delete(key);
+      const [id = ''] = key.split('/');
+      if (!this.#runners.has(id) && limit.activeCount === 0 && limit.pendingCount === 0) this.#limits.delete(key);
     }
   }
 
@@ -92,7 +99,10 @@ export class Engine {
 
   async #findWork(): Promise<void> {
     try {
-      for (const { id } of await this.#parts.store.openExecutions()) this.wake(id);
+      const open = new Set((await this.#parts.store.openExecutions()).map(({ id }) => id));
+      for (const id of open) this.wake(id);
+      // What ended on another node is not listed: whoever still runs it here is to see that.
+      for (const [id, runner] of this.#runners) if (!open.has(id)) runner.poke();
     } catch (error) {
       this.#parts.log.error({ err: error }, 'could not look for work, will try again');
     }

@@ -20,6 +20,10 @@ import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
 const PAUSE_AFTER_ERROR_MS = 500;
 /** How long a stopping lane waits for aborted calls before it goes on without them. */
 const SHUTDOWN_GRACE_MS = 1_000;
+/** How long it then waits for the database to take what was left. */
+const GIVE_UP_MS = 5_000;
+/** What an execution says that met a defect of ours. */
+const DEFECT = 'It met a defect of the service and could not go on; the log of the service says more.';
 
 /** What the executions of a node share. */
 export interface NodeShared {
@@ -78,6 +82,10 @@ export class ExecutionRunner {
     const cancels = [
       this.#parts.clock.after(this.#parts.drainMs, () => lanes.forEach((lane) => lane.abort('shutdown'))),
       this.#parts.clock.after(this.#parts.drainMs + SHUTDOWN_GRACE_MS, () => lanes.forEach((lane) => lane.abandon())),
+      // With the database away nothing can be given back: the next holder finds what was running.
+      this.#parts.clock.after(this.#parts.drainMs + SHUTDOWN_GRACE_MS + GIVE_UP_MS, () =>
+        lanes.forEach((lane) => lane.drop()),
+      ),
     ];
     this.#wake.set();
     await this.done;
@@ -102,13 +110,18 @@ export class ExecutionRunner {
   async #look(): Promise<boolean> {
     const holds = this.#holds;
     const open = await this.#parts.store.openExecution(this.#id);
-    if (open === null) return true;
+    if (open === null) {
+      // It ended elsewhere: what still runs here is nobody's any more.
+      for (const lane of this.#lanes.values()) lane.drop();
+      return true;
+    }
     // Held while the row was read: what was read may be from before the commit that it is held for.
     if (holds !== this.#holds) return false;
     this.#expect(open.deadlineAt);
     if (open.closing !== null) {
       return await closeExecution(this.#parts, open, open.closing, {
         lanes: () => [...this.#lanes.values()],
+        holds: (no) => this.#lanes.has(no),
         poked: this.#wake,
         takeLane: (no) => this.#parts.store.takeLane(this.#id, no),
         stopping: () => this.#stopping,
@@ -134,9 +147,10 @@ export class ExecutionRunner {
   #noteWait(wait: Wait | null): void {
     if (wait?.until.getTime() === this.#noted?.until.getTime()) return;
     this.#noted = wait;
-    this.#waitingSince = wait && (this.#waitingSince ?? this.#parts.clock.now());
+    const now = this.#parts.clock.now();
+    this.#waitingSince = wait && (this.#waitingSince ?? now);
     const overdue =
-      wait !== null && wait.until.getTime() - (this.#waitingSince?.getTime() ?? 0) > this.#parts.stormLimitMs;
+      this.#waitingSince !== null && now.getTime() - this.#waitingSince.getTime() > this.#parts.stormLimitMs;
     // Counted anew after a resume: whoever resumes wants it to be tried.
     if (overdue) this.#waitingSince = null;
     const noted = overdue ? this.#pauseAs('AGENT_STORM') : this.#sayWait(wait);
@@ -199,6 +213,7 @@ export class ExecutionRunner {
         return await this.#parts.store.releaseLane(
           taken.lane,
           taken.items.map((item) => item.ordinal),
+          taken.afterDeath,
         );
       }
       const { share, retryLimit } = taken;
@@ -212,7 +227,10 @@ export class ExecutionRunner {
         {
           changed: () => this.#wake.set(),
           waits: (wait) => this.#noteWait(wait),
-          broken: (error) => this.#stumble(error),
+          broken: (error) => {
+            this.#stumble(error);
+            this.#stopWith(DEFECT).catch((failed: unknown) => this.#stumble(failed));
+          },
         },
       );
       this.#lanes.set(no, lane);
@@ -230,6 +248,7 @@ export class ExecutionRunner {
     } catch (error) {
       await this.#stumbleAndPause(error);
     } finally {
+      if (this.#noted !== null) this.#noteWait(null);
       this.#lanes.delete(no);
       this.#wake.set();
     }

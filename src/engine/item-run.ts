@@ -40,6 +40,10 @@ export interface ItemCalls {
   interruption(): Interruption | null;
   /** Waits until a call may start; false when the item is not to start, or to go on, here. */
   admit(tier: TierCalls, begins: boolean): true | Promise<boolean>;
+  /** The result of the tier before the item's own, from the database. */
+  previous(item: LaneItem): Promise<unknown>;
+  /** The item waits out a storm of the tier's agent until then. */
+  parked(tier: TierCalls, until: Date): void;
   /** Gives back what `admit` took. */
   release(): void;
   /** An agent is being called for the item. */
@@ -65,9 +69,7 @@ export async function runItem(
   input: ItemInput,
   afterDeath: boolean,
 ): Promise<boolean> {
-  const { parts, taken } = calls;
-  let previous =
-    item.tier === 0 ? null : await parts.store.previousResult(taken.lane.executionId, item.ordinal, item.tier - 1);
+  let previous = item.tier === 0 ? null : await calls.previous(item);
   for (let begins = true; ; begins = false) {
     const admission = calls.admit(tierOf(calls, item), begins);
     if (admission !== true && !(await admission)) return leave(calls, item, begins);
@@ -184,9 +186,13 @@ function retryDelay(calls: ItemCalls, item: LaneItem, error: ItemError, at: Date
   const interruption = calls.interruption();
   if (interruption === 'CANCELLED' || interruption === 'EXPIRED') return null;
   const random = calls.parts.random();
-  const parkedMs = tierOf(calls, item).gate.parkedMs(error.category, at);
+  const tier = tierOf(calls, item);
+  const parkedMs = tier.gate.parkedMs(error.category, at, calls.parts.stormLimitMs);
   // In a storm everyone fails: that is no item's fault, and costs none its tries.
-  if (parkedMs !== null && error.declared !== false) return parkedMs + random * AFTER_STORM_MS;
+  if (parkedMs !== null && error.declared !== false) {
+    calls.parked(tier, new Date(at.getTime() + parkedMs));
+    return parkedMs + random * AFTER_STORM_MS;
+  }
   const delay = nextDelayMs(calls.policy(), error, item.charged, random);
   if (delay !== null) item.charged += 1;
   return delay;

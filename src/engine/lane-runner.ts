@@ -12,23 +12,19 @@
  */
 import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
-import { itemError } from '../domain/item-error.ts';
+import type { ItemError } from '../domain/item-error.ts';
 import { type ExecutionStatus, isClaimable, isFinalExecution } from '../domain/states.ts';
-import { Admission, type Wait } from './admission.ts';
-import type { AgentGates } from './agent-gate.ts';
+import { Admission } from './admission.ts';
 import type { Call } from './attempt.ts';
-import type { FairSlots } from './fair-slots.ts';
 import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
+import type { LaneEnd, LaneHooks, LaneShared, LaneTuning } from './lane-contract.ts';
+import { FATAL_DEATHS, inputMissing, workerCrash } from './lane-failures.ts';
 import { type LaneItem, toFailed, toLaneItem } from './lane-item.ts';
 import { Latch } from './latch.ts';
-import type { EngineParts, ItemInput, ItemMove, SettleAnswer, TakenLane } from './ports.ts';
+import { patiently } from './patience.ts';
+import type { ClaimAnswer, EngineParts, ItemInput, ItemMove, SettleAnswer, TakenLane } from './ports.ts';
 import { FLUSH_MAX, Recorder } from './recorder.ts';
 
-/** Why a lane left. */
-export type LaneEnd = 'ended' | 'halted' | 'lost';
-
-/** The death that fails an item. */
-const FATAL_DEATHS = 3;
 const ABORT_TEXTS = {
   CANCELLED: 'The execution was cancelled.',
   EXPIRED: "The execution's deadline has passed.",
@@ -36,31 +32,6 @@ const ABORT_TEXTS = {
 } as const;
 /** Due times this near are waited out together, so that scattered backoffs do not each cost a claim. */
 const DUE_GRAIN_MS = 20;
-
-export interface LaneHooks {
-  /** The execution is no longer one whose items may start, or the lane has run out of items. */
-  changed(): void;
-  /** The lane waits out a storm of its agent, or no longer does. */
-  waits(wait: Wait | null): void;
-  /** The lane cannot go on for this reason, which no retry here mends. */
-  broken(error: unknown): void;
-}
-
-/** What a lane follows and may change while it runs. */
-export interface LaneTuning {
-  readonly share: number;
-  readonly retryLimit: number;
-  readonly priority: number;
-}
-
-/** What a lane shares with others of its node. */
-export interface LaneShared {
-  /** The lane's slots: calls of an earlier run of it that have not ended still use theirs. */
-  readonly limit: LimitFunction;
-  readonly gates: AgentGates;
-  readonly slots: FairSlots;
-  readonly tuning: LaneTuning;
-}
 
 export class LaneRunner {
   readonly #parts: EngineParts;
@@ -71,7 +42,8 @@ export class LaneRunner {
   readonly #wake = new Latch();
   readonly #held = new Map<number, LaneItem>();
   readonly #inputs = new Map<number, ItemInput>();
-  readonly #calls = new Map<number, Call>();
+  // By item, not by ordinal: a call that ignores its timeout may still go on when the item is claimed again.
+  readonly #calls = new Map<LaneItem, Call>();
   readonly #limit: LimitFunction;
   readonly #busy = new Set<LaneItem>();
   /** Claimed and not started, by whether its start must be committed first. */
@@ -126,8 +98,13 @@ export class LaneRunner {
       },
       admit: ({ gate, agentName }, begins) => this.#admission.enter(gate, agentName, begins),
       release: () => this.#admission.leave(),
+      parked: ({ agentName }, until) => this.#admission.note(agentName, until),
+      previous: (item) => {
+        const { executionId } = this.#taken.lane;
+        return this.#patiently(() => this.#parts.store.previousResult(executionId, item.ordinal, item.tier - 1));
+      },
       interruption: () => this.#interruption,
-      opened: (item, call) => void this.#calls.set(item.ordinal, call),
+      opened: (item, call) => void this.#calls.set(item, call),
       closed: (item) => this.#closed(item),
     };
   }
@@ -141,7 +118,10 @@ export class LaneRunner {
         else await this.#wake.wait();
       }
       await this.#recorder.flushed();
-      if (this.#end === null) await this.#parts.store.releaseLane(this.#taken.lane, [...this.#held.keys()]);
+      if (this.#end === null) {
+        const suspects = this.#alone !== null || [...this.#waiting.values()].includes(true);
+        await this.#parts.store.releaseLane(this.#taken.lane, [...this.#held.keys()], suspects);
+      }
       return this.#end ?? 'halted';
     } finally {
       this.#lose();
@@ -198,6 +178,11 @@ export class LaneRunner {
     for (const call of this.#calls.values()) call.abandon();
   }
 
+  /** Leaves at once and writes nothing more: the execution has ended elsewhere, or the database is away at a stop. */
+  drop(): void {
+    this.#leave('lost');
+  }
+
   /** Resolves when all outcomes so far are in the database. */
   flushed(): Promise<void> {
     return this.#recorder.flushed();
@@ -216,7 +201,8 @@ export class LaneRunner {
   async #claim(): Promise<void> {
     const keep = [...this.#held.keys()];
     const pokes = this.#pokes;
-    const answer = await this.#parts.store.claim(this.#taken.lane, keep, FLUSH_MAX, this.#parts.clock.now());
+    const answer = await this.#askClaim(keep);
+    if (answer === null) return;
     if (answer.revision !== null) this.#parts.publish(this.#taken.lane.executionId, answer.revision);
     if (!answer.held) return this.#leave('lost');
     // What was appended while it was asked is not in the answer.
@@ -224,6 +210,26 @@ export class LaneRunner {
     this.#see(answer);
     this.#expectDue(answer.nextDueAt?.getTime() ?? null);
     await this.#admit(answer.items.map(toLaneItem));
+  }
+
+  /** A claim's answer; null when none came: what it may have added to the claim is then taken in, or the lane has left. */
+  async #askClaim(keep: readonly number[]): Promise<ClaimAnswer | null> {
+    const { store, clock, log } = this.#parts;
+    const { lane } = this.#taken;
+    try {
+      return await store.claim(lane, keep, FLUSH_MAX, clock.now());
+    } catch (error) {
+      log.warn({ executionId: lane.executionId, err: error }, 'a claim was not answered');
+    }
+    const held = await this.#patiently(() => store.heldItems(lane));
+    if (held === null) this.#leave('lost');
+    else await this.#admit(held.filter((item) => !this.#held.has(item.ordinal)).map(toLaneItem));
+    return null;
+  }
+
+  /** Asks the database until it answers; null when the lane has left meanwhile. */
+  #patiently<T>(ask: () => Promise<T>): Promise<T | null> {
+    return patiently(this.#parts, { executionId: this.#taken.lane.executionId }, () => this.#end !== null, ask);
   }
 
   /** Goes on with what the last holder left, before anything new is claimed. */
@@ -234,7 +240,10 @@ export class LaneRunner {
     const repeated = items.filter((item) => item.deaths > 0 && item.deaths + 1 < FATAL_DEATHS);
     const first = items.filter((item) => item.deaths === 0);
     for (const item of items) this.#held.set(item.ordinal, item);
-    for (const item of fatal) this.#failAsCrash(item);
+    for (const item of fatal) {
+      item.deaths += 1;
+      this.#fail(item, workerCrash());
+    }
     await this.#loadInputs(items);
     this.#alone = { queue: repeated, rest: first };
     this.#nextAlone();
@@ -254,13 +263,9 @@ export class LaneRunner {
     this.#wake.set();
   }
 
-  #failAsCrash(item: LaneItem): void {
+  /** Fails an item that no agent is called for. */
+  #fail(item: LaneItem, error: ItemError): void {
     const at = this.#parts.clock.now();
-    const error = {
-      ...itemError('INTERRUPTED', 'worker_crash', `The process died ${FATAL_DEATHS} times while this item ran.`),
-      transient: false,
-    };
-    item.deaths += 1;
     item.startedAt ??= at;
     const failure = { ordinal: item.ordinal, tier: item.tier, attempt: item.attempt + 1, error, at };
     this.#recorder.stage(item, toFailed(item, at, error), { failure });
@@ -280,8 +285,9 @@ export class LaneRunner {
   async #loadInputs(items: readonly LaneItem[]): Promise<void> {
     if (items.length === 0) return;
     const ordinals = items.map((item) => item.ordinal);
-    const inputs = await this.#parts.inputs.load(this.#taken.lane.executionId, ordinals);
-    for (const [ordinal, input] of inputs) this.#inputs.set(ordinal, input);
+    const { inputs } = this.#parts;
+    const loaded = await this.#patiently(() => inputs.load(this.#taken.lane.executionId, ordinals));
+    for (const [ordinal, input] of loaded ?? []) this.#inputs.set(ordinal, input);
   }
 
   #enqueue(item: LaneItem): void {
@@ -293,8 +299,13 @@ export class LaneRunner {
     await this.#recorder.room();
     const afterDeath = this.#waiting.get(item);
     const input = this.#inputs.get(item.ordinal);
-    if (this.#halted || this.#paused || afterDeath === undefined || input === undefined) return;
+    if (this.#halted || this.#paused || afterDeath === undefined) return;
     this.#waiting.delete(item);
+    if (input === undefined) {
+      this.#fail(item, inputMissing());
+      this.#nextAlone();
+      return;
+    }
     this.#inputs.delete(item.ordinal);
     this.#busy.add(item);
     if (afterDeath) item.deaths += 1;
@@ -317,7 +328,7 @@ export class LaneRunner {
 
   #closed(item: LaneItem): void {
     this.#busy.delete(item);
-    this.#calls.delete(item.ordinal);
+    this.#calls.delete(item);
     this.#wake.set();
   }
 

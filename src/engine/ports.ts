@@ -176,10 +176,15 @@ export interface LaneStore {
   claim(lane: HeldLane, keep: readonly number[], want: number, now: Date): Promise<ClaimAnswer>;
   /** Writes what attempts produced, in one statement. */
   settle(lane: HeldLane, settlement: Settlement): Promise<SettleAnswer>;
-  /** Gives a lane back with its claim. */
-  releaseLane(lane: HeldLane, keep: readonly number[]): Promise<void>;
-  /** Raises the epoch of every lane and empties its claim, so that whoever held one can no longer write. */
-  fenceLanes(executionId: string): Promise<void>;
+  /** The open items of the lane's claim as committed, after a claim whose answer was lost; null: the lane is lost. */
+  heldItems(lane: HeldLane): Promise<ClaimedItem[] | null>;
+  /** Gives a lane back with its claim; `suspects`: of it, some may have run in a process that died. */
+  releaseLane(lane: HeldLane, keep: readonly number[], suspects: boolean): Promise<void>;
+  /**
+   * Raises the epoch of every lane and empties its claim, so that whoever held one can no longer write. `false`: the
+   * execution is no longer being closed for this reason, and nothing was done.
+   */
+  fenceLanes(executionId: string, reason: Closing): Promise<boolean>;
   /** Records why an execution cannot go on; nothing of it is claimed any more. */
   stopExecution(executionId: string, reason: string): Promise<void>;
   /** Says what an execution waits for, null for nothing; its new revision, or null when it has ended. */

@@ -14,6 +14,8 @@ import type { EngineParts, FailureRow, HeldLane, ItemMove, ResultRow, SettleAnsw
 
 /** Most items that one flush writes. */
 export const FLUSH_MAX = 500;
+/** Most text of results that one flush writes, unless one item alone has more: a statement has to fit in memory. */
+const FLUSH_CHARACTERS = 8_000_000;
 const START_DELAY_MS = 10;
 const GATHER_MS = 5;
 const RETRY_BASE_MS = 100;
@@ -46,6 +48,7 @@ export class Recorder {
   readonly #hooks: RecorderHooks;
   #staged = new Map<number, Staged>();
   #outcomes = 0;
+  #characters = 0;
   #pump: Promise<void> | null = null;
   #cancelDelay: (() => void) | null = null;
   #lost = false;
@@ -68,7 +71,10 @@ export class Recorder {
     if (this.#lost) return;
     const staged = this.#staged.get(item.ordinal) ?? { item, move, outcome: false, results: [], failures: [] };
     staged.move = move;
-    if (rows.result) staged.results.push(rows.result);
+    if (rows.result) {
+      staged.results.push(rows.result);
+      this.#characters += sizeOf(rows.result);
+    }
     if (rows.failure) staged.failures.push(rows.failure);
     const outcome = move.to !== 'RUNNING' || rows.result !== undefined;
     if (outcome && !staged.outcome) {
@@ -82,7 +88,7 @@ export class Recorder {
 
   /** Resolves when fewer outcomes than one flush takes are waiting; starts should wait for it. */
   async room(): Promise<void> {
-    while (this.#outcomes >= FLUSH_MAX && !this.#lost) {
+    while ((this.#outcomes >= FLUSH_MAX || this.#characters >= FLUSH_CHARACTERS) && !this.#lost) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
   }
@@ -101,6 +107,7 @@ export class Recorder {
     this.#cancelDelay?.();
     this.#staged.clear();
     this.#outcomes = 0;
+    this.#characters = 0;
     this.#releaseRoom();
   }
 
@@ -144,12 +151,16 @@ export class Recorder {
 
   #take(): Staged[] {
     const batch: Staged[] = [];
+    let characters = 0;
     for (const [ordinal, staged] of this.#staged) {
-      if (batch.length === FLUSH_MAX) break;
+      const size = staged.results.reduce((sum, result) => sum + sizeOf(result), 0);
+      if (batch.length === FLUSH_MAX || (batch.length > 0 && characters + size > FLUSH_CHARACTERS)) break;
+      characters += size;
       this.#staged.delete(ordinal);
       if (staged.outcome) this.#outcomes -= 1;
       batch.push(staged);
     }
+    this.#characters -= characters;
     this.#releaseRoom();
     return batch;
   }
@@ -204,30 +215,42 @@ export class Recorder {
       return await this.#write(batch.slice(middle));
     }
     const { item, move } = first;
+    const [earlier, ...later] = first.results;
+    if (earlier !== undefined && later.length > 0) {
+      // The results of several tiers: the refused one must not take the good ones before it along.
+      await this.#write([{ ...first, move: advanced(move, earlier.tier + 1), results: [earlier], failures: [] }]);
+      if (item.recorded === 'RUNNING') await this.#write([{ ...first, results: later }]);
+      return;
+    }
     this.#parts.log.warn(
       { executionId: this.#lane.executionId, ordinal: item.ordinal, err: cause },
       'result refused by the database',
     );
-    if (first.results.length === 0 && first.failures.every((failure) => failure.error.code === REFUSED)) {
+    if (earlier === undefined && first.failures.every((failure) => failure.error.code === REFUSED)) {
       // Not the item's data then: nothing here can mend it, and trying again for ever would block the lane.
       throw new Error(`a move of item ${item.ordinal} to ${move.to} was refused`, { cause });
     }
     const error = itemError('VALIDATION', REFUSED, 'The database cannot store what the agent returned.');
     const at = this.#parts.clock.now();
+    const guilty = { tier: earlier?.tier ?? move.tier, attempt: earlier?.attempt ?? move.attempt };
     first.results = [];
-    first.failures = [{ ordinal: item.ordinal, tier: move.tier, attempt: move.attempt, error, at }];
+    first.failures = [{ ordinal: item.ordinal, ...guilty, error, at }];
     first.move = {
-      ...move,
-      to: 'FAILED',
-      runAfter: null,
-      endedAt: at,
-      startedAt: move.startedAt ?? at,
-      error,
-      flawed: false,
+      ...{ ...move, ...guilty, to: 'FAILED', runAfter: null, endedAt: at, startedAt: move.startedAt ?? at },
+      ...{ error, flawed: false },
     };
     await this.#write([first]);
   }
 }
+
+/** A move into the next tier, of an item whose later moves are written after it. */
+const advanced = (move: Staged['move'], tier: number): Staged['move'] => ({
+  ...move,
+  ...{ to: 'RUNNING', tier, attempt: 0, charged: 0, runAfter: null, endedAt: null, error: null, flawed: false },
+});
+
+const sizeOf = ({ data, fieldErrors, artifacts }: ResultRow): number =>
+  data.length + (fieldErrors?.length ?? 0) + (artifacts?.length ?? 0);
 
 function partition<T>(list: readonly T[], test: (entry: T) => boolean): [T[], T[]] {
   return [list.filter(test), list.filter((entry) => !test(entry))];

@@ -1,6 +1,6 @@
 /** Steering an execution that is open. */
 import type { PauseReason } from '../domain/model.ts';
-import { executionMoveFrom } from '../domain/states.ts';
+import { claimableStatuses, executionMoveFrom } from '../domain/states.ts';
 import type { Db } from './database.ts';
 import { named } from './statement-name.ts';
 
@@ -81,7 +81,7 @@ export async function changeExecution(db: Db, executionId: string, change: Execu
   });
 }
 
-/** Says what an open execution waits for; its new revision, or null when it has ended. */
+/** Says what a running execution waits for; its new revision, or null when nothing of it may start anyway. */
 export async function noteWait(
   db: Db,
   executionId: string,
@@ -95,7 +95,7 @@ export async function noteWait(
       revision: eb('revision', '+', 1),
     }))
     .where('id', '=', executionId)
-    .where('endedAt', 'is', null)
+    .where('status', 'in', claimableStatuses())
     .returning('revision')
     .executeTakeFirst();
   return row?.revision ?? null;

@@ -18,20 +18,25 @@ const after = (count: string) => sql.raw(`(x.${count} + d.${count})`);
 const OPEN_AFTER = sql`(${after('queued')} + ${after('running')} + ${after('retrying')})`;
 
 /** Whether more failed than is tolerated; the share only counts once the total is final. */
-const TOO_MANY_FAILED = sql`(d.failed > 0 and (${after('failed')} > x.tolerated_failures
-      or x.sealed_at is not null and ${after('failed')} * 100.0 > x.tolerated_failure_percent * ${after('total')}))`;
-const STOP_REASON = sql`coalesce(x.stop_reason, case when ${TOO_MANY_FAILED}
+const tooManyFailed = (
+  seals: boolean,
+): RawBuilder<boolean> => sql`(${seals ? sql`true` : sql`d.failed > 0`} and (${after('failed')} > x.tolerated_failures
+      or ${seals ? sql`true` : sql`x.sealed_at is not null`} and ${after('failed')} * 100.0 > x.tolerated_failure_percent * ${after('total')}))`;
+const stopReason = (
+  seals: boolean,
+): RawBuilder<string | null> => sql`coalesce(x.stop_reason, case when ${tooManyFailed(seals)}
       then ${after('failed')} || ' of ' || ${after('total')} || ' items failed, more than is tolerated.' end)`;
 
 /** The SET list; see the head of this file. */
 export function countMove({ now, seals = false }: CountMove): RawBuilder<unknown> {
+  const stop = stopReason(seals);
   const overdue = sql`coalesce(x.deadline_at <= ${now}, false)`;
   const sealed = seals ? sql`true` : sql`(x.sealed_at is not null and x.retry_cursor is null)`;
   const ends = sql`(${OPEN_AFTER} = 0
-      and (${sealed} or x.status = 'CANCELLING' or ${STOP_REASON} is not null or ${overdue}))`;
+      and (${sealed} or x.status = 'CANCELLING' or ${stop} is not null or ${overdue}))`;
   const end = sql`case
       when x.status = 'CANCELLING' then 'CANCELLED'
-      when ${STOP_REASON} is not null then 'FAILED'
+      when ${stop} is not null then 'FAILED'
       when ${overdue} and (${after('expired')} > 0 or not ${sealed}) then 'EXPIRED'
       when ${after('total')} = 0 then 'COMPLETED'
       when ${after('succeeded')} = 0 then 'FAILED'
@@ -54,10 +59,10 @@ export function countMove({ now, seals = false }: CountMove): RawBuilder<unknown
     pause_reason = case when ${ends} then null else x.pause_reason end,
     wait_reason = case when ${ends} then null else x.wait_reason end,
     wait_until = case when ${ends} then null else x.wait_until end,
-    stop_reason = case when ${ends} then null else ${STOP_REASON} end,
+    stop_reason = case when ${ends} then null else ${stop} end,
     error = case
       when not ${ends} or x.status = 'CANCELLING' then x.error
-      when ${STOP_REASON} is not null then ${STOP_REASON}
+      when ${stop} is not null then ${stop}
       when ${after('succeeded')} = 0 and ${after('total')} > 0 and not ${overdue}
         then 'None of the ' || ${after('total')} || ' items succeeded.' end`;
 }

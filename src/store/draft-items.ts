@@ -1,5 +1,5 @@
 /** The items of a draft: elements whose place in their datasource is their index. */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { NewElement } from './data-elements.ts';
 import type { Db, Tx } from './database.ts';
 import { named } from './statement-name.ts';
@@ -12,11 +12,30 @@ export interface IndexedElement extends NewElement {
 /** What tells one stored item from another; two that agree in all of it are the same item. */
 export type ItemIdentity = Pick<IndexedElement, 'id' | 'index' | 'filename' | 'mediaType' | 'metadata' | 'contentHash'>;
 
+const UNIQUE_VIOLATION = '23505';
+
+/** Whether an error says that an index or an id was there already. */
+export const isTaken = (error: unknown): boolean =>
+  error instanceof Error && Reflect.get(error, 'code') === UNIQUE_VIOLATION;
+
 /**
- * Stores items whose index and id are both free; the indexes of those that were stored.
+ * Stores items whose indexes and ids are all free; else it fails with an error that `isTaken` knows.
  *
- * The execution must be locked. Raw: the rows travel as one JSON text, which a driver need not quote value by value
- * (measured: half its time), and a place of our own overrides the column's identity.
+ * The execution must be locked.
+ */
+export async function insertNewDraftItems(
+  tx: Tx,
+  datasourceId: string,
+  items: readonly IndexedElement[],
+  now: Date,
+): Promise<void> {
+  await insertion(datasourceId, items, now, sql``).execute(tx);
+}
+
+/**
+ * Stores the items whose index and id are both free; the indexes of those that were stored.
+ *
+ * The execution must be locked. Looking beforehand costs a fifth more than `insertNewDraftItems`.
  */
 export async function insertDraftItems(
   tx: Tx,
@@ -24,7 +43,21 @@ export async function insertDraftItems(
   items: readonly IndexedElement[],
   now: Date,
 ): Promise<ReadonlySet<number>> {
-  const { rows } = await sql<{ position: number }>`/* insertDraftItems */
+  const query = insertion(datasourceId, items, now, sql`on conflict do nothing returning position`);
+  const { rows } = await query.execute(tx);
+  return new Set(rows.map((row) => row.position));
+}
+
+/**
+ * Raw: the rows travel as one JSON text, which a driver need not quote value by value (measured: half its time),
+ * and a place of our own overrides the column's identity.
+ */
+const insertion = (
+  datasourceId: string,
+  items: readonly IndexedElement[],
+  now: Date,
+  tail: RawBuilder<unknown>,
+): RawBuilder<{ position: number }> => sql`/* insertDraftItems */
 insert into data_element (datasource_id, id, position, filename, media_type, metadata, documents, document_names,
   size_bytes, content_hash, created_at, updated_at)
 overriding system value
@@ -32,10 +65,7 @@ select ${datasourceId}, id, "index", filename, "mediaType", metadata::json, docu
   "sizeBytes", "contentHash", ${now}, ${now}
 from json_to_recordset(${JSON.stringify(items)}::json) as u(id text, "index" int, filename text, "mediaType" text,
   metadata text, documents text, "documentNames" text, "sizeBytes" int, "contentHash" text)
-on conflict do nothing
-returning position`.execute(tx);
-  return new Set(rows.map((row) => row.position));
-}
+${tail}`;
 
 /** What is stored under any of these ids or at any of these indexes, in no order. */
 export async function findDraftItems(

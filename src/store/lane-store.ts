@@ -3,7 +3,7 @@ import { claim } from './claim.ts';
 import { closeItems } from './close-items.ts';
 import { noteWait, pauseExecution, stopExecution } from './control-execution.ts';
 import type { Db } from './database.ts';
-import { fenceLanes, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
+import { fenceLanes, heldItems, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
 import { settle } from './settle.ts';
 
 /** The engine's store on a database, for the node with this id. */
@@ -14,8 +14,9 @@ export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () 
     takeLane: (executionId, no) => takeLane(db, executionId, no, node, isAlive, now()),
     claim: (lane, keep, want, at) => claim(db, lane, keep, want, at),
     settle: (lane, settlement) => settle(db, lane, settlement, now()),
-    releaseLane: (lane, keep) => releaseLane(db, lane, keep),
-    fenceLanes: (executionId) => fenceLanes(db, executionId),
+    heldItems: (lane) => heldItems(db, lane, now()),
+    releaseLane: (lane, keep, suspects) => releaseLane(db, lane, keep, suspects),
+    fenceLanes: (executionId, reason) => fenceLanes(db, executionId, reason, now()),
     stopExecution: (executionId, reason) => stopExecution(db, executionId, reason),
     noteWait: (executionId, wait) => noteWait(db, executionId, wait),
     pauseExecution: (executionId, reason) => pauseExecution(db, executionId, reason, now()),
@@ -66,6 +67,8 @@ async function previousResult(db: Db, executionId: string, ordinal: number, tier
  * (a limit). Everything else (08, 40, 53, 57, or no SQLSTATE at all) is worth another try as it is.
  */
 function refusedData(error: unknown): boolean {
+  // A statement that cannot even be written: a string longer than the runtime allows.
+  if (error instanceof RangeError) return true;
   const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
   return typeof code === 'string' && /^(21|22|23|54)[0-9A-Z]{3}$/.test(code);
 }

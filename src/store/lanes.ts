@@ -2,7 +2,7 @@
 
 import { sql } from 'kysely';
 import { claimableStatuses, executionMoveFrom, openItemStatuses } from '../domain/states.ts';
-import type { ClaimedItem, HeldLane, TakenLane } from '../engine/ports.ts';
+import type { ClaimedItem, Closing, HeldLane, TakenLane } from '../engine/ports.ts';
 import { CLAIMED } from './claim.ts';
 import { closing } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
@@ -39,16 +39,23 @@ export async function takeLane(
     if (execution === undefined || execution.endedAt !== null) return null;
     const lane = await tx
       .selectFrom('executionLane')
-      .select(['share', 'epoch', 'owner', 'claim'])
+      .select(['share', 'epoch', 'owner', 'claim', 'suspects'])
       .where('executionId', '=', executionId)
       .where('no', '=', no)
       .forNoKeyUpdate()
       .executeTakeFirst();
     if (lane === undefined || lane.owner !== owner) return null;
+    // Not with the lock: a claim takes the same lock and has no use for a document of any size.
+    const { spec } = await tx
+      .selectFrom('batchExecution')
+      .select('spec')
+      .where('id', '=', executionId)
+      .executeTakeFirstOrThrow();
     const items = await claimedItems(tx, executionId, lane.claim, now);
+    const afterDeath = lane.suspects || (owner !== null && owner !== node);
     await tx
       .updateTable('executionLane')
-      .set({ epoch: lane.epoch + 1, owner: node, claim: items.map((item) => item.ordinal) })
+      .set({ epoch: lane.epoch + 1, owner: node, claim: items.map((item) => item.ordinal), suspects: afterDeath })
       .where('executionId', '=', executionId)
       .where('no', '=', no)
       .execute();
@@ -56,33 +63,57 @@ export async function takeLane(
       lane: { executionId, no, epoch: lane.epoch + 1 },
       share: lane.share,
       round: execution.round,
-      spec: execution.spec,
+      spec,
       retryLimit: execution.retryLimit,
       status: execution.status,
       items,
-      afterDeath: owner !== null && owner !== node,
+      afterDeath,
     };
   });
 }
 
-/** Gives a lane back; what it still claims stays with it for the next holder. */
-export async function releaseLane(db: Db, lane: HeldLane, keep: readonly number[]): Promise<void> {
+/**
+ * Gives a lane back; what it still claims stays with it for the next holder. `suspects`: some of it may have been
+ * running in a process that died, and has not been started since.
+ */
+export async function releaseLane(db: Db, lane: HeldLane, keep: readonly number[], suspects: boolean): Promise<void> {
   await db
     .updateTable('executionLane')
-    .set({ owner: null, claim: [...keep] })
+    .set({ owner: null, claim: [...keep], suspects })
     .where('executionId', '=', lane.executionId)
     .where('no', '=', lane.no)
     .where('epoch', '=', lane.epoch)
     .execute();
 }
 
-/** Raises the epoch of every lane of an execution and empties the claims; running holders can write no more. */
-export async function fenceLanes(db: Db, executionId: string): Promise<void> {
-  await db
-    .updateTable('executionLane')
-    .set((eb) => ({ epoch: eb('epoch', '+', 1), owner: null, claim: [] }))
-    .where('executionId', '=', executionId)
-    .execute();
+/**
+ * Raises the epoch of every lane of an execution that is still being closed for this reason, and empties the claims:
+ * running holders can write no more. `false`: it is not, and nothing was done; its lanes may be in a new round.
+ */
+export async function fenceLanes(db: Db, executionId: string, reason: Closing, now: Date): Promise<boolean> {
+  return await db.transaction().execute(async (tx) => {
+    const execution = await lockExecution(tx, executionId, now);
+    if (execution?.closing !== reason) return false;
+    await tx
+      .updateTable('executionLane')
+      .set((eb) => ({ epoch: eb('epoch', '+', 1), owner: null, claim: [] }))
+      .where('executionId', '=', executionId)
+      .execute();
+    return true;
+  });
+}
+
+/** The open items of a lane's claim as the database has it; null when the lane has a newer epoch. */
+export async function heldItems(db: Db, lane: HeldLane, now: Date): Promise<ClaimedItem[] | null> {
+  return await db.transaction().execute(async (tx) => {
+    const row = await tx
+      .selectFrom('executionLane')
+      .select(['epoch', 'claim'])
+      .where('executionId', '=', lane.executionId)
+      .where('no', '=', lane.no)
+      .executeTakeFirst();
+    return row?.epoch === lane.epoch ? await claimedItems(tx, lane.executionId, row.claim, now) : null;
+  });
 }
 
 async function claimedItems(

@@ -6,7 +6,7 @@ export async function lockExecution(tx: Tx, executionId: string, now: Date) {
   return await tx
     .selectFrom('batchExecution as x')
     .select([
-      ...(['status', 'revision', 'round', 'spec', 'retryLimit', 'startedAt', 'endedAt'] as const),
+      ...(['status', 'revision', 'round', 'retryLimit', 'startedAt', 'endedAt'] as const),
       ...(['total', 'queued', 'retrying', 'poolCursor', 'retryCursor', 'sampleSize'] as const),
       closing(now).as('closing'),
     ])

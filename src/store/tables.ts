@@ -225,6 +225,8 @@ export interface ExecutionLaneTable {
   owner: string | null;
   /** Ordinals taken from the pool and not known to be settled. */
   claim: ColumnType<number[], number[] | undefined, number[]>;
+  /** Whether items of the claim may have been running in a process that died, and have not been started since. */
+  suspects: Generated<boolean>;
 }
 
 /** Which items each revision changed: what a subscriber that comes back reads. */
