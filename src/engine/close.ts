@@ -39,11 +39,9 @@ export async function closeExecution(
   if ((open.waiting || lanes.length === 0) && (await close(parts, open.id, closing, false))) return true;
 
   const orphaned = await othersAreGone(open, scope);
-  if (lanes.length === 0 && orphaned) return await force(parts, open.id, closing);
+  if (lanes.length === 0 && orphaned) return await force(parts, open.id, closing, scope);
   if (open.drains || !(await settledOrOverdue(parts, open, scope, !orphaned)) || scope.stopping()) return false;
-  for (const lane of scope.lanes()) lane.abandon();
-  await Promise.all(scope.lanes().map((lane) => lane.flushed()));
-  return await force(parts, open.id, closing);
+  return await force(parts, open.id, closing, scope);
 }
 
 /** Whether every lane that does not run here has no living owner; those are then ours, and nothing runs in them. */
@@ -79,8 +77,11 @@ async function settledOrOverdue(
   }
 }
 
-async function force(parts: EngineParts, executionId: string, closing: Closing): Promise<boolean> {
-  return (await parts.store.fenceLanes(executionId, closing)) && (await close(parts, executionId, closing, true));
+/** Closes the rest without those who run it: from the fence on, nothing that they still produce is written. */
+async function force(parts: EngineParts, executionId: string, closing: Closing, scope: CloseScope): Promise<boolean> {
+  if (!(await parts.store.fenceLanes(executionId, closing))) return false;
+  for (const lane of scope.lanes()) lane.drop();
+  return await close(parts, executionId, closing, true);
 }
 
 /** Closes open items chunk by chunk; true once the execution has ended. */
