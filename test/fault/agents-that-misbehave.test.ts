@@ -92,6 +92,7 @@ const RUBBISH: readonly [name: string, run: AgentRun, status: 'SUCCEEDED' | 'FAI
     'FAILED',
     'result_not_json',
   ],
+  // oxlint-disable-next-line unicorn/no-thenable -- what is tested
   ['a then that throws', () => Object.defineProperty({}, 'then', { get: () => thrown('no then') }), 'FAILED', 'Error'],
   ['a revoked proxy', revoked, 'FAILED', null],
   ['a proxy that throws at every question', hostile, 'FAILED', null],

@@ -14,6 +14,8 @@ declare module 'vitest' {
     postgres: { url: string; template: string };
     /** A tar file of a migrated PGlite's data folder. */
     pgliteTemplate: string;
+    /** The first seed of the random schedules and how many there are; null leaves that to the test. */
+    schedules: { seed: number; count: number | null };
   }
 }
 

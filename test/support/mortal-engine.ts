@@ -120,7 +120,7 @@ export async function startMortal(
       if (!dead) published.push({ executionId, revision });
     },
     clock: mortalClock(clock, timers, () => dead),
-    wrapAgent: (run) => mortalAgent(run, () => dead),
+    wrapAgent: (run) => mortalAgent(options.wrapAgent?.(run) ?? run, () => dead),
   });
   return { ...harness, published, dead: death.promise, kill };
 }

@@ -1,0 +1,24 @@
+/**
+ * Random executions under random faults. Each has its seed, which its test names when it fails: to run one again,
+ * SCHEDULE_SEED=<seed> SCHEDULES=1; to look for more, SCHEDULES=2000 with any seed.
+ */
+import { beforeAll, inject, test } from 'vitest';
+import type { Db } from '../../src/store/database.ts';
+import { describeDatabases } from '../support/databases.ts';
+import { runSchedule } from '../support/random-schedule.ts';
+
+const { seed: first, count } = inject('schedules');
+
+describeDatabases('random schedules', (open, kind) => {
+  const schedules = count ?? (kind === 'embedded' ? 200 : 40);
+  let db: Db;
+  beforeAll(async () => {
+    db = await open();
+  });
+
+  test(`every one of ${schedules} ends by itself, whole and exact`, async () => {
+    for (let seed = first; seed < first + schedules; seed += 1) {
+      await runSchedule(db, seed);
+    }
+  }, 600_000);
+});

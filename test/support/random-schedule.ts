@@ -1,0 +1,299 @@
+/**
+ * One random execution under a random sequence of faults, all drawn from one seed; then it is left in peace, must
+ * end by itself, and everything that was recorded must be exact.
+ */
+import { sql } from 'kysely';
+import type { AgentRun } from '../../src/domain/agent-context.ts';
+import type { Actor } from '../../src/domain/model.ts';
+import { isFinalExecution } from '../../src/domain/states.ts';
+import type { Clock } from '../../src/engine/ports.ts';
+import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
+import { pauseBatchExecution, resumeBatchExecution } from '../../src/services/pause-batch-execution.ts';
+import { prepareExecution } from '../../src/services/prepare-execution.ts';
+import { retryFailedItems } from '../../src/services/retry-failed-items.ts';
+import { updateBatchExecution } from '../../src/services/update-batch-execution.ts';
+import type { Db } from '../../src/store/database.ts';
+import { createLaneStore } from '../../src/store/lane-store.ts';
+import { agentOfSeed, type Calls, checkResults } from './agent-of-seed.ts';
+import { countedSources, type HarnessOptions } from './engine-harness.ts';
+import { checkEnded } from './exact-end.ts';
+import { fastClock } from './fast-clock.ts';
+import { after, before, type Instant, type MortalEngine, startMortal } from './mortal-engine.ts';
+import { makeProject } from './rows.ts';
+import { type Seeded, seeded } from './seeded.ts';
+
+const SPEED = 20;
+const END_DEADLINE_MS = 15_000;
+
+/** What a schedule needs all along. */
+interface Scene {
+  readonly db: Db;
+  readonly draw: Seeded;
+  readonly actor: Actor;
+  readonly clock: Clock;
+  readonly agents: Map<string, AgentRun>;
+  readonly calls: Calls;
+  /** Statements that fail from now on: how many before they are sent, how many with their answer lost. */
+  readonly hiccup: { before: number; after: number };
+  readonly trail: string[];
+  /** Apart from `draw`, so that the schedule of a seed does not hang on how often the engine asks. */
+  readonly jitter: () => number;
+  live: MortalEngine;
+  id: string;
+}
+
+/** Runs the schedule of a seed; rejects with what went wrong and the trail that led there. */
+export async function runSchedule(db: Db, seed: number): Promise<void> {
+  const draw = seeded(seed);
+  const { actor } = await makeProject(db);
+  const scene = {
+    ...{ db, draw, actor, clock: fastClock(SPEED), agents: new Map<string, AgentRun>() },
+    ...{ hiccup: { before: 0, after: 0 }, trail: [] as string[], id: '', jitter: seeded(seed + 1).next },
+    calls: { made: 0, allowed: 0, running: new Map<number, number>(), problems: [] as string[] },
+  };
+  const stage: Scene = { ...scene, live: await spawn(scene, null) };
+  try {
+    await create(stage, seed);
+    for (let step = draw.between(2, 8); step > 0; step -= 1) {
+      await someTime(stage);
+      await act(stage);
+      await recount(stage);
+    }
+    await leaveInPeace(stage);
+    await checkEnded(db, stage.id);
+    await checkResults(db, stage.id, stage.calls);
+  } catch (error) {
+    throw new Error(
+      `seed ${seed}: ${error instanceof Error ? error.message : String(error)} [${stage.trail.join(', ')}]`,
+      { cause: error },
+    );
+  } finally {
+    stage.live.kill();
+  }
+}
+
+let engines = 0;
+
+async function spawn(scene: Omit<Scene, 'live'>, instant: Instant | null): Promise<MortalEngine> {
+  const { db, draw, actor, agents, clock, calls, hiccup } = scene;
+  engines += 1;
+  const own = engines;
+  calls.running.set(own, 0);
+  const flaky =
+    <Args extends unknown[], Answer>(call: (...args: Args) => Promise<Answer>) =>
+    async (...args: Args): Promise<Answer> => {
+      const broken = Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
+      if (hiccup.before > 0) {
+        hiccup.before -= 1;
+        throw broken;
+      }
+      const answer = await call(...args);
+      if (hiccup.after > 0) {
+        hiccup.after -= 1;
+        throw broken;
+      }
+      return answer;
+    };
+  const store = createLaneStore(
+    db,
+    `node-${own}`,
+    () => Promise.resolve(false),
+    () => clock.now(),
+  );
+  const { refusedData, ...asked } = store;
+  const names = Object.keys(asked) as (keyof typeof asked)[];
+  const wrapped = Object.fromEntries(
+    names.map((name) => [name, flaky(asked[name] as (...args: unknown[]) => Promise<unknown>)]),
+  );
+  const sources = countedSources();
+  const options: HarnessOptions = {
+    ...{ actor, agents, clock, node: `node-${own}`, random: scene.jitter },
+    store: { ...(wrapped as unknown as typeof asked), refusedData },
+    prepare: flaky((id) => prepareExecution({ db, sources, now: () => clock.now() }, id)),
+    wrapAgent: (run) => async (context) => {
+      const running = (calls.running.get(own) ?? 0) + 1;
+      calls.running.set(own, running);
+      if (running > calls.allowed) calls.problems.push(`${running} calls at a time where ${calls.allowed} may be`);
+      try {
+        return await run(context);
+      } finally {
+        calls.running.set(own, (calls.running.get(own) ?? 0) - 1);
+      }
+    },
+    ...{
+      cancelGraceMs: draw.between(10, 600),
+      drainMs: draw.between(0, 400),
+      nodeConcurrency: draw.pick([3, 20, 1_000]),
+    },
+  };
+  return await startMortal(db, options, instant);
+}
+
+async function create(scene: Scene, seed: number): Promise<void> {
+  const { draw, calls, clock } = scene;
+  const tiers = draw.between(1, 3);
+  const items = draw.between(1, draw.pick([3, 50, 50, 50, 300]));
+  const concurrency = draw.between(1, 40);
+  calls.allowed = concurrency;
+  const retryLimit = draw.between(0, 3);
+  const run = agentOfSeed(seed, calls);
+  const controls = {
+    ...(draw.chance(0.15) && { sampleSize: draw.between(1, items) }),
+    ...(draw.chance(0.1) && { toleratedFailures: draw.between(0, 20) }),
+    ...(draw.chance(0.15) && { deadlineAt: new Date(clock.now().getTime() + draw.between(200, 8_000)) }),
+  };
+  scene.trail.push(
+    `${items} items, ${tiers} tiers, concurrency ${concurrency}, retries ${retryLimit}, ${Object.keys(controls).join(' ')}`,
+  );
+  const params = {
+    concurrency,
+    retryLimit,
+    itemTimeoutMs: draw.pick([500, 60_000]),
+    backoff: { baseMs: draw.pick([1, 50]), factor: 2, maxMs: 400, jitter: 'FULL' },
+  } as const;
+  scene.id = await scene.live.create(
+    items,
+    Array.from({ length: tiers }, () => run),
+    params,
+    controls,
+  );
+}
+
+/** Lets some turns of the event loop pass, or some calls be made. */
+async function someTime({ draw, calls }: Scene): Promise<void> {
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  for (let turns = draw.between(0, 60); turns > 0; turns -= 1) await turn();
+  if (!draw.chance(0.5)) return;
+  const target = calls.made + draw.between(1, 150);
+  const end = performance.now() + 60;
+  while (calls.made < target && performance.now() < end) await turn();
+}
+
+const INSTANTS: readonly ((nth: number) => Instant)[] = [
+  (nth) => before('settle', (n) => n === nth),
+  (nth) => after('settle', (_answer, n) => n === nth),
+  (nth) => before('claim', (n) => n === nth),
+  (nth) => after('claim', (_answer, n) => n === nth),
+  (nth) => after('takeLane', (_answer, n) => n === Math.min(nth, 2)),
+  (nth) => before('publish', (n) => n === nth),
+  (nth) => before('prepare', (n) => n === Math.min(nth, 3)),
+  (nth) => after('prepare', (_answer, n) => n === Math.min(nth, 3)),
+  () => before('closeItems'),
+  () => after('closeItems'),
+  () => before('fenceLanes'),
+  () => after('fenceLanes'),
+  () => before('releaseLane'),
+  () => before('previousResult'),
+  (nth) => after('openExecution', (_answer, n) => n === nth),
+];
+
+/** Does one thing of what users and faults do. */
+async function act(scene: Scene): Promise<void> {
+  const { draw, hiccup, live, id, actor } = scene;
+  const target = { batchExecutionId: id };
+  const acts: Record<string, () => Promise<unknown>> = {
+    kill: async () => {
+      live.kill();
+      scene.live = await spawn(scene, null);
+    },
+    'die at an instant': async () => {
+      live.kill();
+      scene.live = await spawn(scene, draw.pick(INSTANTS)(draw.between(1, 6)));
+    },
+    'stop and start': async () => {
+      hiccup.before = 0;
+      hiccup.after = 0;
+      await Promise.race([live.engine.stop(), live.dead]);
+      live.kill();
+      scene.live = await spawn(scene, null);
+    },
+    // The old one believes that it still holds the lane.
+    steal: async () => {
+      const old = live;
+      scene.live = await spawn(scene, null);
+      await someTime(scene);
+      old.kill();
+    },
+    cancel: () => cancelBatchExecution(live.deps, actor, { ...target, mode: draw.pick(['ABORT', 'DRAIN'] as const) }),
+    retry: () => {
+      const deadlineAt = new Date(scene.clock.now().getTime() + draw.between(1_000, 100_000));
+      return retryFailedItems(live.deps, actor, {
+        ...target,
+        mode: 'ALL',
+        statuses: ['FAILED', 'CANCELLED', 'EXPIRED'],
+        maxRetryCount: null,
+        deadlineAt,
+      });
+    },
+    pause: () => pauseBatchExecution(live.deps, actor, target),
+    resume: () => resumeBatchExecution(live.deps, actor, target),
+    update: async () => {
+      const concurrency = draw.between(1, 40);
+      scene.calls.allowed = Math.max(scene.calls.allowed, concurrency);
+      await updateBatchExecution(live.deps, actor, {
+        ...target,
+        concurrency,
+        retryLimit: draw.between(0, 3),
+        priority: draw.between(-2, 2),
+      });
+    },
+    hiccup: async () => {
+      hiccup.before = draw.between(0, 3);
+      hiccup.after = draw.between(0, 3);
+    },
+  };
+  const name = draw.pick(Object.keys(acts));
+  scene.trail.push(name);
+  await acts[name]?.().catch((error: unknown) => {
+    // What the state does not allow is the user's to hear.
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'INVALID_STATE') throw error;
+    scene.trail.push(`(${String(error.code)})`);
+  });
+}
+
+/** Compares the counts with a recount in the same snapshot. */
+async function recount({ db, id, calls }: Scene): Promise<void> {
+  const { rows } = await sql<Record<string, number>>`
+    select x.total, x.queued, x.running, x.retrying, x.succeeded, x.failed, x.cancelled, x.expired,
+      count(i.ordinal)::int as "realTotal",
+      count(*) filter (where i.status = 'QUEUED')::int as "realQueued", count(*) filter (where i.status = 'RUNNING')::int as "realRunning",
+      count(*) filter (where i.status = 'RETRYING')::int as "realRetrying", count(*) filter (where i.status = 'SUCCEEDED')::int as "realSucceeded",
+      count(*) filter (where i.status = 'FAILED')::int as "realFailed", count(*) filter (where i.status = 'CANCELLED')::int as "realCancelled",
+      count(*) filter (where i.status = 'EXPIRED')::int as "realExpired"
+    from batch_execution x left join batch_item i on i.execution_id = x.id where x.id = ${id} group by x.id`.execute(
+    db,
+  );
+  const row = rows[0] ?? {};
+  for (const name of ['Total', 'Queued', 'Running', 'Retrying', 'Succeeded', 'Failed', 'Cancelled', 'Expired']) {
+    const [said, real] = [row[name.toLowerCase()], row[`real${name}`]];
+    if (said !== real) throw new Error(`${name.toLowerCase()} is ${said} and in truth ${real}`);
+  }
+  if (calls.problems.length > 0) throw new Error(calls.problems.join('; '));
+}
+
+/** No more faults: whoever is dead is followed by another, whoever is paused goes on or is cancelled; then it ends. */
+async function leaveInPeace(scene: Scene): Promise<void> {
+  const { hiccup, draw, actor, id } = scene;
+  hiccup.before = 0;
+  hiccup.after = 0;
+  scene.live.kill();
+  scene.live = await spawn(scene, null);
+  const { live } = scene;
+  const end = performance.now() + END_DEADLINE_MS;
+  for (;;) {
+    const execution = await live.read(id);
+    if (isFinalExecution(execution.status) && live.engine.busy === 0) break;
+    if (performance.now() > end) {
+      const { status, total, queued, running, retrying, pauseReason } = execution;
+      throw new Error(
+        `It does not end: ${JSON.stringify({ status, total, queued, running, retrying, pauseReason, busy: live.engine.busy })}`,
+      );
+    }
+    if (execution.status === 'PAUSED') {
+      if (draw.chance(0.5)) await resumeBatchExecution(live.deps, actor, { batchExecutionId: id });
+      else await cancelBatchExecution(live.deps, actor, { batchExecutionId: id });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await recount(scene);
+}
