@@ -1,5 +1,4 @@
 /** Builds every part of the service once, and starts and stops them in order. */
-import { nanoid } from 'nanoid';
 import { createRegistry } from './agents/registry.ts';
 import type { Config } from './config.ts';
 import { createSources } from './datasources/sources.ts';
@@ -21,7 +20,7 @@ import type { ServiceDeps } from './services/ports.ts';
 import { prepareExecution } from './services/prepare-execution.ts';
 import { openDatabase } from './store/database.ts';
 import { createLaneStore } from './store/lane-store.ts';
-import { createNodePresence, SOLE_NODE } from './store/node-presence.ts';
+import { createNodePresence, makeNodeId, SOLE_NODE } from './store/node-presence.ts';
 import { ping } from './store/ping.ts';
 
 /** How long items that run may finish in when the service stops, in ms. */
@@ -88,7 +87,7 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   const { db, kind, close } = await openDatabase({ databaseUrl, poolSize, dataDir, onError });
   await started('database', close, (closing) => closing());
 
-  const node = `node_${nanoid()}`;
+  const node = makeNodeId();
   const presence = databaseUrl === null ? SOLE_NODE : createNodePresence(databaseUrl, node, onError);
   await started('presence', presence, (part) => part.stop());
   await presence.start();
@@ -103,7 +102,8 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
 
   const sources = createSources(db, config.foldersDir);
   const { events, publish } = createExecutionPubSub();
-  const onReadError = (error: unknown, executionId: string) => log.warn({ executionId, err: error }, 'live feed read failed');
+  const onReadError = (error: unknown, executionId: string) =>
+    log.warn({ executionId, err: error }, 'live feed read failed');
   const feed = await started('feed', createLiveFeed(db, events, onReadError), (part) => part.stop());
 
   const engine = new Engine({

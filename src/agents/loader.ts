@@ -9,7 +9,7 @@ import type { AgentRun } from '../domain/agent-context.ts';
 import type { AgentKind } from '../domain/model.ts';
 import { findVersionSource } from '../store/agents.ts';
 import type { Db } from '../store/database.ts';
-import { reasonOf } from './agent-file-error.ts';
+import { AgentFileError, reasonOf } from './agent-file-error.ts';
 import { AgentUnavailableError } from './agent-unavailable.ts';
 import { readModule } from './module-shape.ts';
 import { probeModule } from './probe.ts';
@@ -49,15 +49,17 @@ export function createLoader(db: Db, cache: SourceCache, threads: AgentThreads):
   }
 
   async function load(versionId: string): Promise<LoadedAgent> {
+    // What the database or the disk throws says nothing of the agent, and passes as it is: it may be tried again.
+    const { name, kind, file } = await locate(versionId);
     try {
-      const { name, kind, file } = await locate(versionId);
       const threaded = kind === 'MODULE' && (await probeModule(file, IMPORT_DEADLINE_MS)).threaded;
       // A thread that comes later asks again: the file may have been changed or removed meanwhile.
       const url = async (): Promise<string> => pathToFileURL((await locate(versionId)).file).href;
       const run = threaded ? threads.runner({ versionId, name, url }) : await importHere(file);
       return { versionId, name, run };
     } catch (error) {
-      throw error instanceof AgentUnavailableError ? error : new AgentUnavailableError(versionId, reasonOf(error));
+      if (error instanceof AgentFileError && error.mayPass) throw error;
+      throw new AgentUnavailableError(versionId, reasonOf(error));
     }
   }
 

@@ -1,8 +1,10 @@
 /** The steps between creating (or retrying) an execution and its being whole: freeze in chunks, seal, requeue. */
 import { LIMITS } from '../domain/limits.ts';
+import type { Datasource } from '../domain/model.ts';
 import type { PrepareAnswer } from '../engine/ports.ts';
 import { findDatasource } from '../store/datasources.ts';
 import { analyzeItems, appendItems, findUnfrozen, sealItems, type Unfrozen } from '../store/freeze.ts';
+import { appendStoredItems } from '../store/freeze-stored.ts';
 import { moveRetryChunk } from '../store/retry-items.ts';
 import type { ElementChunk, ServiceDeps } from './ports.ts';
 
@@ -38,22 +40,63 @@ async function freeze(
   unfrozen: Unfrozen,
 ): Promise<PrepareAnswer> {
   // No cursor but items: the last chunk is in, and only the seal is missing.
-  const chunk = unfrozen.cursor === null && unfrozen.total > 0 ? null : await nextChunk(deps, unfrozen);
-  if (chunk !== null && chunk.elements.length > 0) {
-    const revision = await appendItems(deps.db, executionId, { ...chunk, from: unfrozen }, deps.now());
-    // Not applied: another node was faster, or the execution is being closed. Whoever looks next goes on.
-    return { more: revision !== null, revision };
-  }
+  const isListed = unfrozen.cursor === null && unfrozen.total > 0;
+  const answer = isListed ? null : await appendOnce(deps, executionId, unfrozen);
+  if (answer !== null) return answer;
   if (unfrozen.total >= ANALYZE_FROM) await analyzeItems(deps.db);
   const sealed = await sealItems(deps.db, executionId, unfrozen.total, deps.now());
   return { more: false, revision: sealed?.revision ?? null };
 }
 
-/** The next elements that match, or an empty chunk when there are none. */
-async function nextChunk(deps: Pick<ServiceDeps, 'db' | 'sources'>, unfrozen: Unfrozen): Promise<ElementChunk> {
+/** Appends the next elements, without those that are items already if there turn out to be any. */
+async function appendOnce(
+  deps: Pick<ServiceDeps, 'db' | 'sources' | 'now'>,
+  executionId: string,
+  unfrozen: Unfrozen,
+): Promise<PrepareAnswer | null> {
+  try {
+    return await appendNext(deps, executionId, unfrozen, false);
+  } catch (error) {
+    // A unique violation: an element was removed and added again since its item was frozen, and is listed twice.
+    if (!(error instanceof Error) || Reflect.get(error, 'code') !== '23505') throw error;
+    return await appendNext(deps, executionId, unfrozen, true);
+  }
+}
+
+/** Appends the next elements that match; null when there are none. */
+async function appendNext(
+  deps: Pick<ServiceDeps, 'db' | 'sources' | 'now'>,
+  executionId: string,
+  unfrozen: Unfrozen,
+  dedupe: boolean,
+): Promise<PrepareAnswer | null> {
   const datasource = await findDatasource(deps.db, unfrozen.projectId, unfrozen.datasourceId);
   if (datasource === null) throw new CannotGoOn('Its datasource is gone.');
-  const size = unfrozen.total === 0 ? FIRST_CHUNK : LIMITS.sweepChunk;
+  const limit = unfrozen.total === 0 ? FIRST_CHUNK : LIMITS.sweepChunk;
+  const { elementIds, regex, mediaTypes } = unfrozen.filters;
+  let revision: number | null;
+  if (datasource.kind !== 'FOLDER' && regex === undefined && mediaTypes === undefined) {
+    // Rows of our own that need no look from here: they are copied inside the database.
+    const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit, dedupe };
+    const answer = await appendStoredItems(deps.db, executionId, chunk, deps.now());
+    if (answer.found === 0) return null;
+    ({ revision } = answer);
+  } else {
+    const chunk = await nextChunk(deps, datasource, unfrozen, limit);
+    if (chunk.elements.length === 0) return null;
+    revision = await appendItems(deps.db, executionId, { ...chunk, from: unfrozen, dedupe }, deps.now());
+  }
+  // Not applied: another node was faster, or the execution is being closed. Whoever looks next goes on.
+  return { more: revision !== null, revision };
+}
+
+/** The next elements that match, or an empty chunk when there are none. */
+async function nextChunk(
+  deps: Pick<ServiceDeps, 'sources'>,
+  datasource: Datasource,
+  unfrozen: Unfrozen,
+  size: number,
+): Promise<ElementChunk> {
   try {
     let cursor = unfrozen.cursor;
     for (;;) {

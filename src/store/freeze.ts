@@ -1,5 +1,5 @@
 /** Freezing the set of items: an execution's row, its items chunk by chunk, and the seal. */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { DataElement } from '../domain/model.ts';
 import type { InputFilters } from '../domain/spec.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
@@ -39,6 +39,8 @@ export interface FreezeChunk {
   readonly from: { readonly cursor: string | null; readonly total: number };
   readonly elements: readonly DataElement[];
   readonly cursor: string | null;
+  /** Leaves out elements that are items already: one was removed and added again while it was frozen. */
+  readonly dedupe?: boolean;
 }
 
 /**
@@ -55,13 +57,14 @@ with e as materialized (
     and x.total = ${from.total} and x.freeze_cursor is not distinct from ${from.cursor}
   for no key update
 ), input as (
-  select (${from.total}::int + n - 1)::int as ordinal, element_id, filename, media_type, metadata,
+  select (${from.total}::int + row_number() over (order by n) - 1)::int as ordinal, element_id, filename, media_type, metadata,
     document_names, content_hash
   from unnest(${elements.map((e) => e.id)}::text[], ${elements.map((e) => e.filename)}::text[],
     ${elements.map((e) => e.mediaType)}::text[],
     ${elements.map((e) => jsonOrNull(e.metadata))}::text[], ${elements.map((e) => jsonOrNull(e.documentNames))}::text[],
     ${elements.map((e) => e.contentHash)}::text[]) with ordinality
     as u(element_id, filename, media_type, metadata, document_names, content_hash, n)
+  ${chunk.dedupe ? unfrozenOnly(executionId, 'u.element_id') : sql``}
 ), items as (
   insert into batch_item (execution_id, ordinal, status, revision)
   select e.id, input.ordinal, 'QUEUED', e.revision + 1 from input, e
@@ -78,11 +81,16 @@ with e as materialized (
   returning x.revision
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals)
-  select ${executionId}, x.revision, (select array_agg(ordinal order by ordinal) from items) from x
+  select ${executionId}, x.revision, (select array_agg(ordinal order by ordinal) from items) from x, d where d.total > 0
 )
 select revision from x`.execute(db);
   return rows[0]?.revision ?? null;
 }
+
+/** A condition that an element is not an item of the execution yet. */
+export const unfrozenOnly = (executionId: string, elementId: string): RawBuilder<unknown> =>
+  sql`where not exists (
+    select 1 from batch_item_input f where f.execution_id = ${executionId} and f.element_id = ${sql.ref(elementId)})`;
 
 const jsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
 

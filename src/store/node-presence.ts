@@ -1,10 +1,17 @@
 /** How nodes on one database know of each other: each holds a session lock named after its id for as long as it lives. */
+import { hostname } from 'node:os';
+import { nanoid } from 'nanoid';
 import pg from 'pg';
 import type { IsAlive } from './lanes.ts';
 
 /** The first key of our two-key advisory locks, so that they meet nobody else's. */
 const LOCK_CLASS = 0x42_59;
 const RECONNECT_MS = 500;
+/** How long a lock must have been free before its node counts as dead: it may be making its connection anew. */
+const GRACE_MS = 3_000;
+
+/** A new id for this process, which also says where it runs. */
+export const makeNodeId = (): string => `${nanoid()}.${process.pid}.${hostname()}`;
 
 export interface NodePresence {
   readonly isAlive: IsAlive;
@@ -24,8 +31,9 @@ export const SOLE_NODE: NodePresence = {
 /**
  * A node's presence on PostgreSQL, on a connection of its own.
  *
- * The server frees the lock when the process dies, at once, which makes takeovers fast. A lost connection is made
- * anew; in between others may take this node's lanes, and its writes are then refused by their epochs.
+ * The server frees the lock at once when the process dies. Since a lost connection frees it too, a free lock counts
+ * only after a grace time, unless the process is known to be gone: it ran on this machine. A node that is without its
+ * connection for longer loses its lanes, and its writes are then refused by their epochs.
  */
 export function createNodePresence(url: string, node: string, onError: (error: unknown) => void): NodePresence {
   /** Holds the lock. */
@@ -34,6 +42,8 @@ export function createNodePresence(url: string, node: string, onError: (error: u
   let newest: pg.Client | null = null;
   let retry: NodeJS.Timeout | undefined;
   let stopped = false;
+  /** When the lock of another node was first seen free. */
+  const freeSince = new Map<string, number>();
 
   const connect = async (): Promise<void> => {
     const fresh = new pg.Client({ connectionString: url, application_name: 'batchyard node', keepAlive: true });
@@ -82,7 +92,28 @@ export function createNodePresence(url: string, node: string, onError: (error: u
            and database = (select oid from pg_database where datname = current_database())`,
         [LOCK_CLASS, other],
       );
-      return rowCount !== 0;
+      if (rowCount !== 0) {
+        freeSince.delete(other);
+        return true;
+      }
+      if (isGoneHere(other)) return false;
+      const since = freeSince.get(other) ?? performance.now();
+      freeSince.set(other, since);
+      return performance.now() - since < GRACE_MS;
     },
   };
+}
+
+/** Whether the node ran on this machine and its process is no more; the lock it does not hold is known to be free. */
+function isGoneHere(node: string): boolean {
+  const [, pid = '', ...host] = node.split('.');
+  if (host.join('.') !== hostname()) return false;
+  if (Number(pid) === process.pid) return true;
+  try {
+    // Signal 0 only asks whether there is such a process.
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return error instanceof Error && Reflect.get(error, 'code') === 'ESRCH';
+  }
 }
