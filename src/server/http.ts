@@ -1,6 +1,7 @@
 /** The routes: what is refused first, then GraphQL, the page, the session exchange and the probes. */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../log.ts';
+import { type ExecutionRouteParts, executionPath, serveExecution } from './execution-routes.ts';
 import { sendGraphiqlAsset, sendGraphiqlPage, wantsPage } from './graphiql-assets.ts';
 import type { LoginTokens } from './login-links.ts';
 import { type AllowedNames, refuseBody, refuseHost, refuseOrigin } from './request-guard.ts';
@@ -8,8 +9,10 @@ import { errorBody, sendJson, sendRefusal } from './responses.ts';
 import { exchangeToken, type OpenSession } from './session-route.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
 
+const BODY_TIME_MS = 300_000;
+
 /** What the routes need. */
-export interface RouteParts {
+export interface RouteParts extends ExecutionRouteParts {
   readonly names: AllowedNames;
   readonly graphiql: boolean;
   readonly graphql: (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -21,23 +24,28 @@ export interface RouteParts {
 }
 
 /** Serves every HTTP request; an error of ours is logged and answered with 500, once. */
-export function createRequestListener(parts: RouteParts): RequestListener {
-  return (request, response) => {
+export function createRequestListener(
+  parts: RouteParts,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  return (request, response) =>
     serve(parts, request, response).catch((error: unknown) => {
       parts.log.error({ err: error }, 'unexpected error in a request');
       if (response.headersSent) response.destroy();
       else sendJson(response, 500, errorBody('INTERNAL_SERVER_ERROR', 'Something went wrong here.'));
     });
-  };
 }
 
 async function serve(parts: RouteParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const refusal = refuseHost(request, parts.names) ?? refuseBody(request);
+  const path = URL.parse(request.url ?? '', 'http://localhost')?.pathname ?? '';
+  const execution = executionPath(path);
+  // The bodies below an execution are streams, which their route itself looks at.
+  const refusal = refuseHost(request, parts.names) ?? (execution === null ? refuseBody(request) : null);
   if (refusal !== null) {
     sendRefusal(response, refusal);
     return;
   }
-  const path = URL.parse(request.url ?? '', 'http://localhost')?.pathname ?? '';
+  if (execution !== null) return await serveExecution(parts, execution, request, response);
+  limitTime(request);
   switch (path) {
     case GRAPHQL_PATH:
       if (parts.graphiql && wantsPage(request)) sendGraphiqlPage(request, response);
@@ -58,6 +66,13 @@ async function serve(parts: RouteParts, request: IncomingMessage, response: Serv
       if (parts.graphiql && (await sendGraphiqlAsset(path, request, response))) return;
       sendJson(response, 404, errorBody('NOT_FOUND', 'There is nothing here. GraphQL is at /graphql.'));
   }
+}
+
+/** Cuts off a body that takes longer than any of its size should. */
+function limitTime(request: IncomingMessage): void {
+  if (request.headers['content-length'] === undefined) return;
+  const timer = setTimeout(() => request.complete || request.destroy(), BODY_TIME_MS).unref();
+  request.once('close', () => clearTimeout(timer));
 }
 
 async function serveSession(parts: RouteParts, request: IncomingMessage, response: ServerResponse): Promise<void> {

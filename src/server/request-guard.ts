@@ -2,11 +2,12 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { LIMITS } from '../domain/limits.ts';
+import type { TopLevelCode } from '../graphql/top-level-errors.ts';
 
 /** Why a request is not served, as its HTTP answer. */
 export interface Refusal {
   readonly status: number;
-  readonly code: 'BAD_USER_INPUT' | 'FORBIDDEN' | 'LIMIT_EXCEEDED' | 'UNAUTHENTICATED';
+  readonly code: TopLevelCode;
   readonly message: string;
 }
 
@@ -59,6 +60,18 @@ export function refuseBody(request: IncomingMessage): Refusal | null {
   // Forms and plain text are what a page of another origin can send without being asked.
   if (!/^application\/(json|graphql-response\+json)\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
     return { status: 415, code: 'BAD_USER_INPUT', message: 'The request body must be application/json.' };
+  }
+  return null;
+}
+
+/** Refuses a body that is no plain stream of JSON lines, or null. It may be of any length, and of none that is stated. */
+export function refuseLines(request: IncomingMessage): Refusal | null {
+  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
+  if (!/^application\/(x-ndjson|ndjson|jsonl|x-jsonlines)\s*(;|$)/i.test(type)) {
+    return { status: 415, code: 'BAD_USER_INPUT', message: 'The request body must be application/x-ndjson.' };
+  }
+  if (encoding !== 'identity') {
+    return { status: 415, code: 'BAD_USER_INPUT', message: 'The request body must not be compressed.' };
   }
   return null;
 }

@@ -56,9 +56,14 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     tokens,
     openSession: parts.openSession,
     isReady: async () => stopping === undefined && (await parts.isReady()),
-    log,
+    ...{ log, keyWatch, authenticate: parts.authenticate, contextFor: parts.contextFor },
   });
-  const http = createServer(listener);
+  const running = new Set<Promise<void>>();
+  // A stream of items takes as long as it takes; the other bodies have a time of their own.
+  const http = createServer({ requestTimeout: 0 }, (request, response) => {
+    const served = listener(request, response).finally(() => running.delete(served));
+    running.add(served);
+  });
   http.on('upgrade', (request, socket, head) => {
     const refusal = stopping === undefined ? refuseUpgrade(request, config) : '503 Service Unavailable';
     if (refusal === null) sockets.accept(request, socket, head);
@@ -73,6 +78,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     const closed = closeServer(http, config.stopTimeoutMs);
     streams.endAll(codedError('SERVICE_STOPPING', 'The service is stopping. Subscribe again, with afterRevision.'));
     await Promise.all([sockets.stop(config.stopTimeoutMs), closed, keyWatch.stop()]);
+    // What was cut off may still be writing what it had.
+    await Promise.all(running);
     await yoga.dispose();
   };
   return {

@@ -4,7 +4,13 @@ import { InvalidStateError, NotFoundError } from '../domain/user-error.ts';
 import { chunksOf } from '../store/data-elements.ts';
 import type { Db, Tx } from '../store/database.ts';
 import { insertDatasource } from '../store/datasources.ts';
-import { findDraftItems, type IndexedElement, type ItemIdentity, insertDraftItems } from '../store/draft-items.ts';
+import {
+  findDraftItems,
+  type IndexedElement,
+  type ItemIdentity,
+  insertDraftItems,
+  insertNewDraftItems,
+} from '../store/draft-items.ts';
 import { type Draft, growDraft } from '../store/drafts.ts';
 import { findExecution } from '../store/execution-rows.ts';
 import type { ServiceDeps } from './ports.ts';
@@ -72,10 +78,35 @@ export async function storeDraftItems(
     rest.push(...first.filter(({ index }) => !stored.has(index)), ...later);
   }
   const conflicts = await findConflicts(tx, draft, rest);
+  return await grow(tx, draft, added, { repeated: rest.length - conflicts.length, conflicts }, now);
+}
+
+/**
+ * The same for items of which none is expected to be there, in less time.
+ *
+ * Where one is there all the same, the transaction fails with an error that `isTaken` knows.
+ */
+export async function storeNewDraftItems(
+  tx: Tx,
+  draft: Draft,
+  items: readonly IndexedElement[],
+  now: Date,
+): Promise<StoredItems> {
+  for (const chunk of chunksOf(items)) await insertNewDraftItems(tx, draft.datasourceId, chunk, now);
+  return await grow(tx, draft, new Set(items.map(({ index }) => index)), { repeated: 0, conflicts: [] }, now);
+}
+
+async function grow(
+  tx: Tx,
+  draft: Draft,
+  added: ReadonlySet<number>,
+  others: Pick<StoredItems, 'repeated' | 'conflicts'>,
+  now: Date,
+): Promise<StoredItems> {
   let { nextIndex } = draft;
   while (added.has(nextIndex)) nextIndex += 1;
   const revision = added.size === 0 ? null : await growDraft(tx, draft.id, { added: added.size, nextIndex }, now);
-  return { added: added.size, repeated: rest.length - conflicts.length, conflicts, revision };
+  return { added: added.size, ...others, revision };
 }
 
 /** The items whose index and id come for the first time, and the others. */
@@ -85,6 +116,7 @@ function splitRepeated(items: readonly IndexedElement[]): { first: IndexedElemen
   for (const item of items) {
     const isFirst = !ids.has(item.id) && !indexes.has(item.index);
     (isFirst ? first : later).push(item);
+    if (!isFirst) continue;
     ids.add(item.id);
     indexes.add(item.index);
   }

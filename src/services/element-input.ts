@@ -178,7 +178,7 @@ function checkFilename(filename: string, loc: Loc, issues: IssueList): void {
 }
 
 function checkMediaType(mediaType: string | null | undefined, loc: Loc, issues: IssueList): void {
-  if (mediaType != null && !isMediaType(mediaType))
+  if (mediaType != null && !(isMediaType(mediaType) && isStorableText(mediaType)))
     issues.add(loc, 'media_type', 'is not a media type such as text/markdown');
 }
 

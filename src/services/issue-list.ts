@@ -14,6 +14,11 @@ export class IssueList {
     return this.#issues.length === 0;
   }
 
+  /** The problems, in the order in which they were found. */
+  get all(): readonly ValidationIssue[] {
+    return this.#issues;
+  }
+
   /** Notes a problem; `type` is the machine word for the broken rule. */
   add(loc: Loc, type: string, msg: string, ctx?: Readonly<Record<string, unknown>>): void {
     this.#issues.push({ loc, msg, type, ...(ctx !== undefined && { ctx }) });

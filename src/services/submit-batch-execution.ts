@@ -54,7 +54,7 @@ async function submit(
   }
 }
 
-/** The draft with its first missing index found; null when the project has no such draft. */
+/** The draft, whatever its status, with its first missing index found; null when the project has no such draft. */
 export async function findWholeDraft(db: ServiceDeps['db'], projectId: string, id: string): Promise<Draft | null> {
   let draft = await findDraft(db, projectId, id);
   while (draft !== null && draft.nextIndex < draft.itemCount) {
