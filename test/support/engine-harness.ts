@@ -166,7 +166,12 @@ export async function storeExecution(
   const { projectId } = actor;
   const [id, definitionId, datasourceId] = [newId('BatchExecution'), newId('BatchDefinition'), newId('Datasource')];
   const name = `${total}-${datasourceId}`;
-  await db.insertInto('datasource').values({ id: datasourceId, projectId, kind: 'STORED', name }).execute();
+  // A folder: rows of the database would be copied inside it, past the harness's own elements.
+  const folder = { kind: 'FOLDER' as const, folderPath: '', folderGlob: '**' };
+  await db
+    .insertInto('datasource')
+    .values({ id: datasourceId, projectId, ...folder, name })
+    .execute();
   const runs = typeof tiers === 'function' ? [tiers] : tiers;
   const spec: PinnedSpec = {
     name: 'a-batch',
