@@ -223,7 +223,11 @@ export class LaneRunner {
     }
     const held = await this.#patiently(() => store.heldItems(lane));
     if (held === null) this.#leave('lost');
-    else await this.#admit(held.filter((item) => !this.#held.has(item.ordinal)).map(toLaneItem));
+    else {
+      // What was kept is known, and may have been settled since: only the rest is what the claim added.
+      const known = new Set(keep);
+      await this.#admit(held.filter(({ ordinal }) => !known.has(ordinal)).map(toLaneItem));
+    }
     return null;
   }
 

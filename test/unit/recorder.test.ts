@@ -165,3 +165,25 @@ test('there is no room while a whole flush waits', async () => {
   await recorder.flushed();
   expect(room).toBe(true);
 });
+
+test('a flush is bounded by the text it carries, and there is no room while so much waits', async () => {
+  const sizes: number[] = [];
+  const { recorder } = recorderOver(async ({ results }) => {
+    sizes.push(results.reduce((sum, { data }) => sum + data.length, 0));
+    return HELD;
+  });
+  const data = 'x'.repeat(3_000_000);
+  for (let n = 0; n < 6; n += 1) recorder.stage(item(n), toSucceeded(item(n), AT, false), result(n, data));
+  let room = false;
+  const waiting = recorder.room().then(() => {
+    room = true;
+  });
+  expect(room).toBe(false);
+  await recorder.flushed();
+  await waiting;
+  expect(sizes).toEqual([6_000_000, 6_000_000, 6_000_000]);
+  const alone = 'x'.repeat(9_000_000);
+  recorder.stage(item(9), toSucceeded(item(9), AT, false), result(9, alone));
+  await recorder.flushed();
+  expect(sizes.at(-1)).toBe(9_000_000);
+});
