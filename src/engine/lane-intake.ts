@@ -1,0 +1,227 @@
+/**
+ * The items in a lane's hands that it does not run: what it claims, in which order they start, what comes due.
+ *
+ * An item stays in `held`, and so in the claim on the lane's row, until its end or its backoff is committed. Claims
+ * are asked for while few are waiting, and again when a poke says that there may be more or when a backoff has passed.
+ */
+import type { ItemError } from '../domain/item-error.ts';
+import { FATAL_DEATHS, inputMissing, workerCrash } from './lane-failures.ts';
+import { type LaneItem, toLaneItem } from './lane-item.ts';
+import { patiently } from './patience.ts';
+import type { ClaimAnswer, EngineParts, ItemInput, ItemMove, TakenLane } from './ports.ts';
+import { FLUSH_MAX } from './recorder.ts';
+
+/** Due times this near are waited out together, so that scattered backoffs do not each cost a claim. */
+const DUE_GRAIN_MS = 20;
+
+export interface IntakeHooks {
+  /** The item may start. */
+  ready(item: LaneItem): void;
+  /** The item ends without a call. */
+  fail(item: LaneItem, error: ItemError): void;
+  /** A claim was answered. */
+  answered(answer: ClaimAnswer): void;
+  /** The lane has a newer epoch. */
+  lost(): void;
+  /** Whether the lane has left. */
+  hasLeft(): boolean;
+  /** There may be more to claim. */
+  wake(): void;
+}
+
+/** An item that starts, with what it needs. */
+export interface Start {
+  readonly input: ItemInput;
+  /** Whether its start must be committed before its agent is called. */
+  readonly afterDeath: boolean;
+}
+
+export class LaneIntake {
+  readonly #parts: EngineParts;
+  readonly #taken: TakenLane;
+  readonly #hooks: IntakeHooks;
+  readonly #held = new Map<number, LaneItem>();
+  readonly #inputs = new Map<number, ItemInput>();
+  /** Claimed and not started, by whether the start must be committed first. */
+  readonly #waiting = new Map<LaneItem, boolean>();
+  /** Items that ran in two deaths, to be run one after another before anything else; null once that is done. */
+  #alone: { readonly queue: LaneItem[]; readonly rest: readonly LaneItem[] } | null = null;
+  #dry = false;
+  #pokes = 0;
+  #dueAt: number | null = null;
+  #cancelDue: (() => void) | null = null;
+
+  constructor(parts: EngineParts, taken: TakenLane, hooks: IntakeHooks) {
+    this.#parts = parts;
+    this.#taken = taken;
+    this.#hooks = hooks;
+  }
+
+  /** The ordinals that the lane's claim must keep. */
+  get keep(): number[] {
+    return [...this.#held.keys()];
+  }
+
+  /** Items that wait for their start. */
+  get waiting(): LaneItem[] {
+    return [...this.#waiting.keys()];
+  }
+
+  /** Whether items that may have run in a dead process have yet to be started. */
+  get hasSuspects(): boolean {
+    return this.#alone !== null || [...this.#waiting.values()].includes(true);
+  }
+
+  /** Whether nothing is in hand and nothing more is to be had at the moment. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0 && this.#dry;
+  }
+
+  /** Whether another claim is due while so many may run at a time. */
+  wantsMore(concurrency: number): boolean {
+    return !this.#dry && this.#alone === null && this.#waiting.size < Math.max(concurrency, FLUSH_MAX / 2);
+  }
+
+  /** There may be more to claim. */
+  poke(): void {
+    this.#pokes += 1;
+    this.#dry = false;
+    this.#hooks.wake();
+  }
+
+  /** Nothing is to be claimed until the next poke. */
+  rest(): void {
+    this.#dry = true;
+  }
+
+  /** Claims more items. */
+  async claim(): Promise<void> {
+    const pokes = this.#pokes;
+    const answer = await this.#ask(this.keep);
+    if (answer === null) return;
+    // What was appended while it was asked is not in the answer.
+    this.#dry = answer.items.length < FLUSH_MAX && pokes === this.#pokes;
+    this.#hooks.answered(answer);
+    this.#expectDue(answer.nextDueAt?.getTime() ?? null);
+    await this.#admit(answer.items.map(toLaneItem));
+  }
+
+  /** Goes on with what the last holder left, before anything new is claimed. */
+  async resume(): Promise<void> {
+    const items = this.#taken.items.map(toLaneItem);
+    if (!this.#taken.afterDeath) return await this.#admit(items);
+    for (const item of items) this.#held.set(item.ordinal, item);
+    const [fatal, open] = partition(items, (item) => item.deaths + 1 >= FATAL_DEATHS);
+    const [repeated, first] = partition(open, (item) => item.deaths > 0);
+    for (const item of fatal) {
+      item.deaths += 1;
+      this.#hooks.fail(item, workerCrash());
+    }
+    await this.#loadInputs(open);
+    this.#alone = { queue: repeated, rest: first };
+    this.nextAlone();
+  }
+
+  /** Starts the next item that is to run alone, so that the one to blame takes no neighbour with it; then the rest. */
+  nextAlone(): void {
+    if (this.#alone === null) return;
+    const item = this.#alone.queue.shift();
+    if (item !== undefined) return this.#wait(item, true);
+    const { rest } = this.#alone;
+    this.#alone = null;
+    for (const other of rest) this.#wait(other, true);
+    this.#hooks.wake();
+  }
+
+  /** Takes an item out to start it; null where it has started before, or cannot. */
+  take(item: LaneItem): Start | null {
+    const afterDeath = this.#waiting.get(item);
+    if (afterDeath === undefined) return null;
+    this.#waiting.delete(item);
+    const input = this.#inputs.get(item.ordinal);
+    this.#inputs.delete(item.ordinal);
+    if (input !== undefined) return { input, afterDeath };
+    this.#hooks.fail(item, inputMissing());
+    this.nextAlone();
+    return null;
+  }
+
+  /** Puts an item back that did not start after all; it is not made ready again by itself. */
+  putBack(item: LaneItem, { input, afterDeath }: Start): void {
+    this.#inputs.set(item.ordinal, input);
+    this.#waiting.set(item, afterDeath);
+  }
+
+  /** The item's move is in the database, or was refused there. */
+  written(item: LaneItem, move: Omit<ItemMove, 'was'>): void {
+    if (move.to === 'QUEUED' || move.to === 'RUNNING') return;
+    this.#held.delete(item.ordinal);
+    if (move.runAfter !== null) this.#expectDue(move.runAfter.getTime());
+    this.#hooks.wake();
+  }
+
+  /** Waits for nothing any more. */
+  stop(): void {
+    this.#cancelDue?.();
+  }
+
+  /** A claim's answer; null when none came: what it may have added to the claim is then taken in, or the lane left. */
+  async #ask(keep: readonly number[]): Promise<ClaimAnswer | null> {
+    const { store, clock, log } = this.#parts;
+    const { lane } = this.#taken;
+    try {
+      return await store.claim(lane, keep, FLUSH_MAX, clock.now());
+    } catch (error) {
+      log.warn({ executionId: lane.executionId, err: error }, 'a claim was not answered');
+    }
+    const held = await this.#patiently(() => store.heldItems(lane));
+    if (held === null) this.#hooks.lost();
+    else {
+      // What was kept is known, and may have been settled since: only the rest is what the claim added.
+      const known = new Set(keep);
+      await this.#admit(held.filter(({ ordinal }) => !known.has(ordinal)).map(toLaneItem));
+    }
+    return null;
+  }
+
+  async #admit(items: readonly LaneItem[]): Promise<void> {
+    for (const item of items) this.#held.set(item.ordinal, item);
+    await this.#loadInputs(items);
+    for (const item of items) this.#wait(item, false);
+  }
+
+  #wait(item: LaneItem, afterDeath: boolean): void {
+    this.#waiting.set(item, afterDeath);
+    this.#hooks.ready(item);
+  }
+
+  async #loadInputs(items: readonly LaneItem[]): Promise<void> {
+    if (items.length === 0) return;
+    const ordinals = items.map((item) => item.ordinal);
+    const { inputs } = this.#parts;
+    const loaded = await this.#patiently(() => inputs.load(this.#taken.lane.executionId, ordinals));
+    for (const [ordinal, input] of loaded ?? []) this.#inputs.set(ordinal, input);
+  }
+
+  /** Asks the database until it answers; null when the lane has left meanwhile. */
+  #patiently<T>(ask: () => Promise<T>): Promise<T | null> {
+    const { executionId } = this.#taken.lane;
+    return patiently(this.#parts, { executionId }, () => this.#hooks.hasLeft(), ask);
+  }
+
+  /** Claims again when the earliest waiting item is due. */
+  #expectDue(at: number | null): void {
+    if (at === null || (this.#dueAt !== null && this.#dueAt <= at)) return;
+    this.#cancelDue?.();
+    this.#dueAt = at;
+    const wait = Math.max(at - this.#parts.clock.now().getTime(), 0) + DUE_GRAIN_MS;
+    this.#cancelDue = this.#parts.clock.after(wait, () => {
+      this.#dueAt = null;
+      this.poke();
+    });
+  }
+}
+
+function partition<T>(list: readonly T[], test: (entry: T) => boolean): [T[], T[]] {
+  return [list.filter(test), list.filter((entry) => !test(entry))];
+}
