@@ -1,6 +1,7 @@
 /** PostgreSQL through a pool of connections. */
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import { prepareRawStatements } from './prepared.ts';
 import type { Database } from './tables.ts';
 
 const INT8_OID = 20;
@@ -48,7 +49,10 @@ export async function openPostgres(
   });
   // Either event without a listener ends the process: a broken idle connection is one, a broken busy one the other.
   pool.on('error', options.onIdleError);
-  pool.on('connect', (client) => client.on('error', options.onIdleError));
+  pool.on('connect', (client) => {
+    client.on('error', options.onIdleError);
+    prepareRawStatements(client);
+  });
   const db = new Kysely<Database>({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],

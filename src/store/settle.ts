@@ -45,6 +45,8 @@ export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now
 /** The statement of `settle`, apart so that a test can EXPLAIN it. */
 export function settleStatement(lane: HeldLane, settlement: Settlement, now: Date) {
   const { moves, results, failures, round } = settlement;
+  // Nearly always so; else each row is looked for in the list of those that moved, which takes the square of the flush.
+  const all = sql`(select n from d) = ${moves.length}::int`;
   return sql<SettleRow>`/* settle */
 with e as materialized (
   select x.id, x.status, x.revision, ${closing(now)} is not null as closing from batch_execution x
@@ -90,7 +92,7 @@ with e as materialized (
     unnest(${sparse(results.map((r) => r.artifacts))}::text[]),
     unnest(${sparse(results.map((r) => r.contentHash))}::text[]))
   as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash)
-  where r.ordinal = any(array(select ordinal from moved))
+  where ${all} or r.ordinal = any(array(select ordinal from moved))
 ), appended_failures as (
   insert into item_failure (execution_id, ordinal, tier, round, attempt, category, transient, code, message, details, at)
   select ${lane.executionId}, f.ordinal, f.tier, ${round}::int, f.attempt, f.category, f.transient, f.code, f.message,
@@ -101,7 +103,7 @@ with e as materialized (
     ${failures.map((f) => f.error.message)}::text[], ${failures.map((f) => f.error.details)}::text[],
     ${failures.map((f) => f.at)}::timestamptz[])
   as f(ordinal, tier, attempt, category, transient, code, message, details, at)
-  where f.ordinal = any(array(select ordinal from moved))
+  where ${all} or f.ordinal = any(array(select ordinal from moved))
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals)
   select ${lane.executionId}, x.revision, (select array_agg(ordinal) from moved) from x
@@ -110,7 +112,7 @@ select exists (select 1 from l) as held,
   coalesce((select status from x), (select status from e)) as status,
   coalesce((select closing from x), (select closing from e)) as closing,
   (select revision from x) as revision,
-  array(select u.ordinal from u except select moved.ordinal from moved) as refused`;
+  case when ${all} then '{}' else array(select u.ordinal from u except select moved.ordinal from moved) end as refused`;
 }
 
 const instants = (dates: readonly (Date | null)[]): string =>

@@ -197,7 +197,8 @@ describeDatabases('steering an execution', (open) => {
     expect(ended.status).toBe('FAILED');
     expect(ended.error).toMatch(/^\d+ of \d+ items failed, more than is tolerated\.$/);
     expect(ended.failed).toBeGreaterThan(10);
-    expect(ended.cancelled).toBeGreaterThan(0);
+    // What it had frozen by then may all have ended: then nothing is left to cancel.
+    expect(ended.succeeded + ended.failed).toBeLessThan(5_000);
     await checkWhole(db, id);
   });
 
