@@ -35,7 +35,12 @@ export const SOLE_NODE: NodePresence = {
  * only after a grace time, unless the process is known to be gone: it ran on this machine. A node that is without its
  * connection for longer loses its lanes, and its writes are then refused by their epochs.
  */
-export function createNodePresence(url: string, node: string, onError: (error: unknown) => void): NodePresence {
+export function createNodePresence(
+  url: string,
+  node: string,
+  onError: (error: unknown) => void,
+  graceMs = GRACE_MS,
+): NodePresence {
   /** Holds the lock. */
   let client: pg.Client | null = null;
   /** The newest connection, also while it is being made or waits for the lock. */
@@ -99,7 +104,7 @@ export function createNodePresence(url: string, node: string, onError: (error: u
       if (isGoneHere(other)) return false;
       const since = freeSince.get(other) ?? performance.now();
       freeSince.set(other, since);
-      return performance.now() - since < GRACE_MS;
+      return performance.now() - since < graceMs;
     },
   };
 }

@@ -1,5 +1,7 @@
 /** A node's session lock, by which others know that it lives, through lost connections. */
 
+import { spawnSync } from 'node:child_process';
+import { hostname } from 'node:os';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createNodePresence, type NodePresence } from '../../src/store/node-presence.ts';
@@ -11,8 +13,8 @@ let database: FreshDatabase;
 let proxy: CutProxy;
 const errors: unknown[] = [];
 const opened: NodePresence[] = [];
-const presenceOf = (node: string, url = proxy.url): NodePresence => {
-  const presence = createNodePresence(url, node, (error) => void errors.push(error));
+const presenceOf = (node: string, url = proxy.url, graceMs = 0): NodePresence => {
+  const presence = createNodePresence(url, node, (error) => void errors.push(error), graceMs);
   opened.push(presence);
   return presence;
 };
@@ -57,6 +59,33 @@ test('a lost connection is made anew, once, however often it is lost', async () 
     await until(() => observer.isAlive('node'));
   }
   expect(await sessions()).toBe(2);
+});
+
+test('a connection that is lost and made anew within the grace time is no death', async () => {
+  const observer = presenceOf('observer', database.url ?? '', 60_000);
+  await observer.start();
+  const node = presenceOf('node');
+  await node.start();
+  const seen: boolean[] = [];
+  for (let loss = 0; loss < 2; loss += 1) {
+    const asked = proxy.asked;
+    proxy.drop();
+    await until(async () => {
+      seen.push(await observer.isAlive('node'));
+      return proxy.asked > asked && (await sessions()) === 2;
+    });
+  }
+  expect(seen).not.toContain(false);
+});
+
+test('a process that ran on this machine and is no more is dead at once', async () => {
+  const observer = presenceOf('observer', database.url ?? '', 60_000);
+  await observer.start();
+  const { pid } = spawnSync(process.execPath, ['--version']);
+  expect(await observer.isAlive(`gone.${pid}.${hostname()}`)).toBe(false);
+  expect(await observer.isAlive(`former.${process.pid}.${hostname()}`)).toBe(false);
+  expect(await observer.isAlive(`living.${process.ppid}.${hostname()}`)).toBe(true);
+  expect(await observer.isAlive(`elsewhere.${pid}.another-${hostname()}`)).toBe(true);
 });
 
 test('a server that is away is asked at a steady pace, and once it is back there is one session', async () => {
