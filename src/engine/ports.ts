@@ -181,7 +181,7 @@ export interface LaneStore {
   /** Gives a lane back with its claim; `suspects`: of it, some may have run in a process that died. */
   releaseLane(lane: HeldLane, keep: readonly number[], suspects: boolean): Promise<void>;
   /**
-   * Raises the epoch of every lane and empties its claim, so that whoever held one can no longer write. `false`: the
+   * Raises the epoch of every lane, so that whoever held one can no longer write. `false`: the
    * execution is no longer being closed for this reason, and nothing was done.
    */
   fenceLanes(executionId: string, reason: Closing): Promise<boolean>;

@@ -87,8 +87,11 @@ export async function releaseLane(db: Db, lane: HeldLane, keep: readonly number[
 }
 
 /**
- * Raises the epoch of every lane of an execution that is still being closed for this reason, and empties the claims:
- * running holders can write no more. `false`: it is not, and nothing was done; its lanes may be in a new round.
+ * Raises the epoch of every lane of an execution that is still being closed for this reason: running holders can
+ * write no more. `false`: it is not, and nothing was done; its lanes may be in a new round.
+ *
+ * The claims stay. Where the deadline moves before the last item is closed, the execution goes on, and what was
+ * claimed is behind the pool's cursor: nobody else would ever find it.
  */
 export async function fenceLanes(db: Db, executionId: string, reason: Closing, now: Date): Promise<boolean> {
   return await db.transaction().execute(async (tx) => {
@@ -96,7 +99,7 @@ export async function fenceLanes(db: Db, executionId: string, reason: Closing, n
     if (execution?.closing !== reason) return false;
     await tx
       .updateTable('executionLane')
-      .set((eb) => ({ epoch: eb('epoch', '+', 1), owner: null, claim: [] }))
+      .set((eb) => ({ epoch: eb('epoch', '+', 1), owner: null }))
       .where('executionId', '=', executionId)
       .execute();
     return true;
