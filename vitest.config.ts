@@ -1,7 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
 // Node itself runs the TypeScript: Vite would give tests another copy of graphql than Node gives the libraries.
-const { SCHEDULE_SEED: seed = '1', SCHEDULES: count } = process.env;
 const native = { experimental: { viteModuleRunner: false } } as const;
 
 export default defineConfig({
@@ -17,7 +16,6 @@ export default defineConfig({
           name: 'whole',
           include: ['test/{db,api,fault,e2e}/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
-          provide: { schedules: { seed: Number(seed), count: count === undefined ? null : Number(count) } },
           // Deadlines for a machine with too much to do; a test that waits for nothing takes a second or two.
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -99,4 +99,43 @@ describeDatabases('a connection that breaks', (open) => {
     await checkEnded(db, id);
     if (name !== 'takeLane') expect(lost()).toBeGreaterThan(0);
   });
+
+  test('under a claim calls nothing again that a flush settles while the claim is looked up', async () => {
+    const slow = 7;
+    const lookedUp = Promise.withResolvers<void>();
+    const settled = Promise.withResolvers<void>();
+    let lost = false;
+    faults.claim = async (...args) => {
+      const answer = await real.claim(...args);
+      const [, keep] = args;
+      if (lost || answer.items.length === 0 || !keep.includes(slow)) return answer;
+      lost = true;
+      throw broken();
+    };
+    faults.settle = async (...args) => {
+      const answer = await real.settle(...args);
+      if (args[1].moves.some(({ ordinal, to }) => ordinal === slow && to === 'SUCCEEDED')) settled.resolve();
+      return answer;
+    };
+    faults.heldItems = async (lane) => {
+      const answer = await real.heldItems(lane);
+      // Open when it was looked up, and settled before the answer is there.
+      lookedUp.resolve();
+      await settled.promise;
+      await new Promise((resolve) => setImmediate(resolve));
+      return answer;
+    };
+    const calls = new Map<number, number>();
+    const agent: AgentRun = async ({ item }) => {
+      calls.set(item.ordinal, (calls.get(item.ordinal) ?? 0) + 1);
+      if (item.ordinal === slow) await lookedUp.promise;
+      return item.ordinal;
+    };
+    const id = await harness.create(1_300, agent, { concurrency: 20 });
+    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 1_300 });
+    await checkEnded(db, id);
+    expect(lost).toBe(true);
+    expect(calls.get(slow)).toBe(1);
+    expect(calls.size).toBe(1_300);
+  });
 });

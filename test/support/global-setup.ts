@@ -32,6 +32,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await close();
   project.provide('postgres', { url: server.url, template });
   project.provide('pgliteTemplate', pgliteTemplate);
+  const { SCHEDULE_SEED: seed = '1', SCHEDULES: count } = process.env;
+  project.provide('schedules', { seed: Number(seed), count: count === undefined ? null : Number(count) });
   return async () => {
     await runStatement(server.url, `drop database ${template} with (force)`);
     await server.stop();
