@@ -18,10 +18,12 @@ import { createLiveFeed } from './services/live-feed.ts';
 import { openSession } from './services/open-session.ts';
 import type { ServiceDeps } from './services/ports.ts';
 import { prepareExecution } from './services/prepare-execution.ts';
+import { createResultLinks, openResultLink } from './services/result-links.ts';
 import { openDatabase } from './store/database.ts';
 import { createLaneStore } from './store/lane-store.ts';
 import { createNodePresence, makeNodeId, SOLE_NODE } from './store/node-presence.ts';
 import { ping } from './store/ping.ts';
+import { obtainSecretKey } from './store/secret-key.ts';
 
 /** How long items that run may finish in when the service stops, in ms. */
 const DRAIN_MS = 2_000;
@@ -121,7 +123,8 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     stormLimitMs: config.stormLimitMs,
     pollMs: POLL_MS,
   });
-  const deps: ServiceDeps = { db, newId, now, agents: registry, sources, engine, publish, feed };
+  const resultLinks = createResultLinks(config.secretKey ?? (await obtainSecretKey(dataDir)));
+  const deps: ServiceDeps = { db, newId, now, agents: registry, sources, engine, publish, feed, resultLinks };
   const { madeKey } = await bootstrap(deps, config.rootKey);
   await started('engine', engine, (part) => part.stop());
   await engine.start();
@@ -134,6 +137,7 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     authenticate: (credentials) => authenticate(deps, credentials),
     contextFor: (actor) => ({ actor, deps, loaders: new Loaders() }),
     openSession: () => openSession(deps),
+    openResultLink: (token, executionId) => openResultLink(deps, token, executionId),
     validKeys: (keyIds) => stillValid(deps, keyIds),
     isReady: () => ping(db),
     log,

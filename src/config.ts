@@ -52,7 +52,8 @@ const ENVIRONMENT = {
   BATCHYARD_SECRET_KEY: {
     schema: secret,
     fallback: null,
-    meaning: 'encrypts stored secrets, 20 or more characters; must be given when `DATABASE_URL` is set',
+    meaning:
+      'encrypts stored secrets and signs links to results, 20 or more characters; must be given when `DATABASE_URL` is set, else it is made in the data folder',
   },
   BATCHYARD_AGENTS_DIR: {
     schema: z.string(),

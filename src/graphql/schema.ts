@@ -18,6 +18,7 @@ import './customer.ts';
 import './limits-query.ts';
 import './pause-batch-execution.ts';
 import './project.ts';
+import './results-url.ts';
 import './retry-failed-items.ts';
 import './update-batch-execution.ts';
 import './viewer.ts';

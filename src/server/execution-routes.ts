@@ -1,32 +1,43 @@
 /** The routes below `/executions/<id>`: its items in, its results out. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Actor } from '../domain/model.ts';
 import { UserError } from '../domain/user-error.ts';
-import type { ServiceDeps } from '../services/ports.ts';
 import { paramCredentials } from './credentials.ts';
 import { type StreamParts, serveItems } from './items-route.ts';
 import { errorBody, sendJson, sendUserError } from './responses.ts';
+import { serveResults } from './results-route.ts';
 import type { Authenticate, GraphqlParts } from './yoga.ts';
 
 /** What these routes are made of. */
 export interface ExecutionRouteParts extends StreamParts {
   readonly authenticate: Authenticate;
   readonly contextFor: GraphqlParts['contextFor'];
+  /** Who follows a link to the results of an execution; throws UnauthenticatedError for a token that is not good. */
+  readonly openResultLink: (token: string, executionId: string) => Promise<Actor>;
 }
 
 /** A path below `/executions/`. */
 export interface ExecutionPath {
   readonly executionId: string;
-  readonly leaf: 'items';
+  readonly leaf: keyof typeof METHODS;
 }
 
-const PATH = /^\/executions\/([A-Za-z0-9_-]{1,100})\/(items)$/;
-const METHODS = { items: ['GET', 'HEAD', 'POST'] } as const;
+const PATH = /^\/executions\/([A-Za-z0-9_-]{1,100})\/(items|results\.jsonl|results\.csv)$/;
+const METHODS = {
+  items: ['GET', 'HEAD', 'POST'],
+  'results.jsonl': ['GET', 'HEAD'],
+  'results.csv': ['GET', 'HEAD'],
+} as const;
 
 /** What a path names, or null for one that is not ours. */
 export function executionPath(path: string): ExecutionPath | null {
   const [, executionId, leaf] = PATH.exec(path) ?? [];
-  return executionId !== undefined && leaf === 'items' ? { executionId, leaf } : null;
+  return executionId !== undefined && isLeaf(leaf) ? { executionId, leaf } : null;
 }
+
+const FORMATS = { 'results.jsonl': 'JSONL', 'results.csv': 'CSV' } as const;
+
+const isLeaf = (leaf: string | undefined): leaf is keyof typeof METHODS => leaf !== undefined && leaf in METHODS;
 
 /** Serves a request below `/executions/` to whoever has a key for it. */
 export async function serveExecution(
@@ -42,11 +53,25 @@ export async function serveExecution(
     return;
   }
   try {
-    const actor = await parts.authenticate(paramCredentials(request.headers));
-    const deps: ServiceDeps = parts.contextFor(actor).deps;
-    await serveItems(parts, deps, actor, executionId, request, response);
+    const actor = await actorOf(parts, executionId, leaf, request);
+    const { deps } = parts.contextFor(actor);
+    if (leaf === 'items') await serveItems(parts, deps, actor, executionId, request, response);
+    else await serveResults(parts, deps, actor, executionId, FORMATS[leaf], request, response);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     await sendUserError(request, response, error);
   }
+}
+
+/** Who makes the request: by a link's token, which opens nothing but results, or by a key in the headers. */
+async function actorOf(
+  parts: ExecutionRouteParts,
+  executionId: string,
+  leaf: ExecutionPath['leaf'],
+  request: IncomingMessage,
+): Promise<Actor> {
+  const token = URL.parse(request.url ?? '', 'http://localhost')?.searchParams.get('token');
+  return leaf !== 'items' && token != null
+    ? await parts.openResultLink(token, executionId)
+    : await parts.authenticate(paramCredentials(request.headers));
 }

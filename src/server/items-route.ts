@@ -8,14 +8,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { LIMITS } from '../domain/limits.ts';
 import type { Actor } from '../domain/model.ts';
-import { InvalidStateError, UserError, ValidationError } from '../domain/user-error.ts';
+import { InvalidStateError, UserError } from '../domain/user-error.ts';
 import type { Logger } from '../log.ts';
-import { zodIssues } from '../services/check-input.ts';
 import { ItemIntake, readIntake } from '../services/ingest-items.ts';
 import type { ServiceDeps } from '../services/ports.ts';
 import { submitBatchExecution } from '../services/submit-batch-execution.ts';
 import { bodyLines } from './body-lines.ts';
 import type { KeyWatch } from './key-watch.ts';
+import { parseQuery } from './query.ts';
 import { refuseLines } from './request-guard.ts';
 import { errorBody, sendEarly, sendJson, sendUserError } from './responses.ts';
 
@@ -53,7 +53,7 @@ export async function serveItems(
     await sendEarly(request, response, refusal.status, errorBody(refusal.code, refusal.message));
     return;
   }
-  const { from, submit } = parseQuery(request);
+  const { from, submit } = parseQuery(request, querySchema);
   if (state.status !== 'DRAFT') {
     throw new InvalidStateError(`The execution is ${state.status}; items can be added to a DRAFT only.`, state.status);
   }
@@ -75,11 +75,4 @@ export async function serveItems(
     unwatch();
     socket.setTimeout(0);
   }
-}
-
-function parseQuery(request: IncomingMessage): z.output<typeof querySchema> {
-  const query = URL.parse(request.url ?? '', 'http://localhost')?.searchParams ?? [];
-  const parsed = querySchema.safeParse(Object.fromEntries(query));
-  if (parsed.success) return parsed.data;
-  throw new ValidationError(zodIssues(parsed.error, ['query']));
 }

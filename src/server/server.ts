@@ -19,7 +19,7 @@ const KEY_CHECK_MS = 5_000;
 /** What the server is made of. */
 export interface ServerParts
   extends Pick<GraphqlParts, 'schema' | 'authenticate' | 'contextFor' | 'log'>,
-    Pick<RouteParts, 'isReady' | 'openSession'> {
+    Pick<RouteParts, 'isReady' | 'openSession' | 'openResultLink'> {
   readonly config: Pick<Config, 'host' | 'port' | 'allowedHosts' | 'allowedOrigins' | 'graphiql' | 'stopTimeoutMs'>;
   readonly validKeys: ValidKeys;
   /** How often the keys of open streams are checked; 5 s when it is not given. */
@@ -57,6 +57,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     openSession: parts.openSession,
     isReady: async () => stopping === undefined && (await parts.isReady()),
     ...{ log, keyWatch, authenticate: parts.authenticate, contextFor: parts.contextFor },
+    openResultLink: parts.openResultLink,
   });
   const running = new Set<Promise<void>>();
   // A stream of items takes as long as it takes; the other bodies have a time of their own.

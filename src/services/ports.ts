@@ -1,6 +1,6 @@
 /** What the services need of the parts that do I/O outside the database; `src/app.ts` fills them. */
 import type { IdMaker } from '../domain/ids.ts';
-import type { Agent, AgentVersion, DataElement, Datasource, StoredDocument } from '../domain/model.ts';
+import type { Actor, Agent, AgentVersion, DataElement, Datasource, StoredDocument } from '../domain/model.ts';
 import type { InputFilters } from '../domain/spec.ts';
 import type { Db } from '../store/database.ts';
 import type { ExecutionFeed } from './execution-feed.ts';
@@ -51,6 +51,14 @@ export interface EngineControl {
 /** Tells that an execution has a newer revision; called after its commit, never before. */
 export type Publish = (executionId: string, revision: number) => void;
 
+/** Makes tokens for the results of single executions, and checks them. */
+export interface ResultLinks {
+  /** A token for one execution, good for `LIMITS.resultsUrlMinutes` and as long as the actor's key. */
+  sign(actor: Actor, executionId: string, now: Date): string;
+  /** Who signed a token for this execution, with the right to read; null when it is not good, or not any more. */
+  open(token: string, executionId: string, now: Date): Actor | null;
+}
+
 export interface ServiceDeps {
   readonly db: Db;
   readonly newId: IdMaker;
@@ -60,4 +68,5 @@ export interface ServiceDeps {
   readonly engine: EngineControl;
   readonly publish: Publish;
   readonly feed: ExecutionFeed;
+  readonly resultLinks: ResultLinks;
 }

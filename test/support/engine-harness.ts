@@ -13,6 +13,7 @@ import type { EngineParts } from '../../src/engine/ports.ts';
 import { createItemInputs } from '../../src/services/item-inputs.ts';
 import type { AgentCatalog, ElementSources, ServiceDeps } from '../../src/services/ports.ts';
 import { prepareExecution } from '../../src/services/prepare-execution.ts';
+import { createResultLinks } from '../../src/services/result-links.ts';
 import { insertExecution, type NewExecution } from '../../src/store/create-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { findExecution } from '../../src/store/execution-rows.ts';
@@ -125,6 +126,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   const catalog: AgentCatalog = { resolve: never, configProblems: never, refresh: never, problems: () => [] };
   const deps: ServiceDeps = {
     ...{ db, newId, now, sources, engine, agents: catalog },
+    resultLinks: createResultLinks('a-secret-key-for-tests'),
     publish: (executionId, revision) => void published.push({ executionId, revision }),
     get feed() {
       return never();

@@ -10,6 +10,7 @@ import type { ExecutionFeed } from '../../src/services/execution-feed.ts';
 import { createLiveFeed } from '../../src/services/live-feed.ts';
 import { openSession } from '../../src/services/open-session.ts';
 import type { Publish, ServiceDeps } from '../../src/services/ports.ts';
+import { openResultLink } from '../../src/services/result-links.ts';
 import type { Db } from '../../src/store/database.ts';
 import { databaseDeps } from './server.ts';
 
@@ -38,6 +39,7 @@ export async function startExecutionServer(
     authenticate: (credentials) => authenticate(deps, credentials),
     contextFor: (actor) => ({ actor, deps, loaders: new Loaders() }),
     openSession: () => openSession(deps),
+    openResultLink: (token, executionId) => openResultLink(deps, token, executionId),
     validKeys: (keyIds) => stillValid(deps, keyIds),
     isReady: async () => true,
     log: createLogger('debug', { write: (line) => log.push(line) }),

@@ -10,6 +10,7 @@ import { type RunningServer, type ServerParts, startServer } from '../../src/ser
 import { authenticate, stillValid } from '../../src/services/authenticate.ts';
 import { openSession } from '../../src/services/open-session.ts';
 import type { ServiceDeps } from '../../src/services/ports.ts';
+import { createResultLinks, openResultLink } from '../../src/services/result-links.ts';
 import type { Db } from '../../src/store/database.ts';
 
 /** A server under test, the lines that it logged, and the clock that it goes by. */
@@ -20,7 +21,7 @@ export interface TestServer extends RunningServer {
 
 /** The services' parts over a database, without those of the engine and of agents: what needs them cannot be tested so. */
 export const databaseDeps = (db: Db, now: () => Date = () => new Date()): ServiceDeps =>
-  ({ db, newId, now }) as ServiceDeps;
+  ({ db, newId, now, resultLinks: createResultLinks('a-secret-key-for-tests') }) as ServiceDeps;
 
 /** Starts a server with a clock of its own that stands until the test moves it. */
 export async function startTestServer(
@@ -36,6 +37,7 @@ export async function startTestServer(
     authenticate: (credentials) => authenticate(deps, credentials),
     contextFor: (actor: Actor) => ({ actor, deps, loaders: new Loaders() }),
     openSession: () => openSession(deps),
+    openResultLink: (token, executionId) => openResultLink(deps, token, executionId),
     validKeys: (keyIds) => stillValid(deps, keyIds),
     isReady,
     log: createLogger('debug', { write: (line) => log.push(line) }),
