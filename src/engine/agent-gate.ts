@@ -49,9 +49,9 @@ export class AgentGate {
   #stormSince: Date | null = null;
   #opensAt: Date | null = null;
 
-  constructor(clock: Clock, rateLimit: RateLimit | null) {
+  constructor(clock: Clock, rateLimit: RateLimit | null, closed = new AbortController().signal) {
     this.#clock = clock;
-    this.#reserve = rateLimit === null ? null : throttle(rateLimit);
+    this.#reserve = rateLimit === null ? null : throttle(rateLimit, closed);
     this.#breaker = circuitBreaker(handleAll, {
       halfOpenAfter: new DelegateBackoff(({ attempt }: { attempt: number }) => {
         const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS);
@@ -117,11 +117,15 @@ export class AgentGate {
     if (this.#reserving) return;
     this.#reserving = true;
     while (this.#starts.size > 0) {
-      await reserve();
+      const granted = await reserve().then(
+        () => true,
+        // Closed: nobody starts any more.
+        () => false,
+      );
       const [first] = this.#starts;
       if (first === undefined) continue;
       this.#starts.delete(first);
-      first(true);
+      first(granted);
     }
     this.#reserving = false;
   }
@@ -155,9 +159,9 @@ const isInconclusive = (end: AttemptEnd): boolean =>
 
 const UNIT_MS = { SECOND: 1_000, MINUTE: 60_000 } as const;
 
-function throttle({ starts, per }: RateLimit): () => Promise<void> {
+function throttle({ starts, per }: RateLimit, signal: AbortSignal): () => Promise<void> {
   // Strict: no window of that length sees more starts, wherever it begins.
-  const start = pThrottle({ limit: starts, interval: UNIT_MS[per], strict: true })(() => undefined);
+  const start = pThrottle({ limit: starts, interval: UNIT_MS[per], strict: true, signal })(() => undefined);
   return async () => {
     await start();
   };
@@ -167,15 +171,21 @@ function throttle({ starts, per }: RateLimit): () => Promise<void> {
 export class AgentGates {
   readonly #clock: Clock;
   readonly #gates = new Map<string, AgentGate>();
+  readonly #closed = new AbortController();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** Lets nobody start any more who waits for a rate limit, and waits for none itself. */
+  close(): void {
+    this.#closed.abort();
+  }
+
   /** The gate that all executions share which call this agent under this limit. */
   of(agentId: string, rateLimit: RateLimit | null): AgentGate {
     const key = `${agentId} ${rateLimit?.starts ?? ''} ${rateLimit?.per ?? ''}`;
-    const gate = this.#gates.get(key) ?? new AgentGate(this.#clock, rateLimit);
+    const gate = this.#gates.get(key) ?? new AgentGate(this.#clock, rateLimit, this.#closed.signal);
     this.#gates.set(key, gate);
     return gate;
   }

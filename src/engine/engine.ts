@@ -41,6 +41,7 @@ export class Engine {
     this.#cancelPoll?.();
     await this.#polling;
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
+    this.#shared.gates.close();
   }
 
   /** Looks at an execution: it was created, opened again, resumed or cancelled. */
