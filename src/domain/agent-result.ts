@@ -1,6 +1,7 @@
 /** What an agent answered, checked and written as JSON text, ready for the database. */
-import { isStorableText, jsonProblemMessage, toJsonText } from './json.ts';
+
 import { type ItemError, itemError } from './item-error.ts';
+import { isStorableText, jsonProblemMessage, toJsonText } from './json.ts';
 import { LIMITS } from './limits.ts';
 
 /** A result whose parts are JSON texts; null where the agent gave none. */
@@ -95,7 +96,8 @@ function readArtifact(entry: unknown, at: string) {
   const fields = isRecord(entry) ? entry : {};
   const content = contentOf(fields, at);
   const url = fields['url'] === undefined || fields['url'] === null ? null : textField(fields, 'url', at);
-  if ((content === null) === (url === null)) throw new Malformed('invalid_result', `${at} needs either content or url.`);
+  if ((content === null) === (url === null))
+    throw new Malformed('invalid_result', `${at} needs either content or url.`);
   const given = fields['sizeBytes'];
   return {
     id: fields['id'] === undefined ? `${at.replace(/\D/g, '')}` : textField(fields, 'id', at),

@@ -12,8 +12,8 @@ import { itemError } from '../domain/item-error.ts';
 import type { LaneItem } from './lane-item.ts';
 import type { EngineParts, FailureRow, HeldLane, ItemMove, ResultRow, SettleAnswer } from './ports.ts';
 
-/** Most items that one flush writes. */
-export const FLUSH_MAX = 500;
+/** Most items that one flush writes: fewer commits than with 500, and the embedded database stalls nobody yet. */
+export const FLUSH_MAX = 1_000;
 /** Most text of results that one flush writes, unless one item alone has more: a statement has to fit in memory. */
 const FLUSH_CHARACTERS = 8_000_000;
 const START_DELAY_MS = 10;

@@ -126,7 +126,10 @@ const BatchTierInput = builder.inputType('BatchTierInput', {
       type: 'JSON',
       description: "The agent's configuration; it must fit the agent's `configSchema`.",
     }),
-    rateLimit: t.field({ type: AgentRateLimitInput, description: 'How often the agent may be called; as often as the concurrency allows when absent.' }),
+    rateLimit: t.field({
+      type: AgentRateLimitInput,
+      description: 'How often the agent may be called; as often as the concurrency allows when absent.',
+    }),
   }),
 });
 

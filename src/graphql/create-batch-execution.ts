@@ -34,7 +34,8 @@ const CreateInput = builder.inputType('CreateBatchExecutionInput', {
       description: `Its weight where executions compete for running items: each step doubles its share. ${LIMITS.priority.min} to ${LIMITS.priority.max}, default ${LIMITS.priority.default}.`,
     }),
     sampleSize: t.int({
-      description: 'Run the first items only, this many, then pause; `resumeBatchExecution` goes on with the rest. At least 1.',
+      description:
+        'Run the first items only, this many, then pause; `resumeBatchExecution` goes on with the rest. At least 1.',
     }),
     toleratedFailures: t.field({
       type: ToleratedFailures,

@@ -14,7 +14,10 @@ const DatasourceKindEnum = builder.enumType('DatasourceKind', {
   values: {
     FOLDER: { description: "They are files below a folder of the project's; looked up whenever it is read." },
     STORED: { description: 'They were added by `addDataElements`.' },
-    INLINE: { description: 'They came with a call that made a definition or an execution and are fixed, or they were added to a draft.' },
+    INLINE: {
+      description:
+        'They came with a call that made a definition or an execution and are fixed, or they were added to a draft.',
+    },
   } satisfies { [kind in (typeof DATASOURCE_KINDS)[number]]: { description: string } },
 });
 

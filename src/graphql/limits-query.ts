@@ -22,7 +22,8 @@ const RANGES = {
 type RangeName = { [name in LimitName]: (typeof LIMITS)[name] extends Range ? name : never }[LimitName];
 
 const NUMBERS = {
-  inlineItems: 'Items in one `createBatchExecution` or `addBatchItems`; `POST /executions/<id>/items` takes any number.',
+  inlineItems:
+    'Items in one `createBatchExecution` or `addBatchItems`; `POST /executions/<id>/items` takes any number.',
   draftHours: 'Hours after which a draft is cancelled when nothing is added to it and it is not submitted.',
   resultsUrlMinutes: 'Minutes that a `resultsUrl` works without a key.',
   tiers: 'Tiers of one definition.',

@@ -10,7 +10,7 @@ import type { Tx } from '../store/database.ts';
 import { findDefinition, obtainDefinition } from '../store/definitions.ts';
 import { lockDraft } from '../store/drafts.ts';
 import { findExecution } from '../store/execution-rows.ts';
-import { checkOverrides, pinSpec, type PreparedSpec, prepareSpec, specHash, storePrepared } from './batch-spec.ts';
+import { checkOverrides, type PreparedSpec, pinSpec, prepareSpec, specHash, storePrepared } from './batch-spec.ts';
 import { definitionUrn } from './definition-urn.ts';
 import { makeDraftDatasource, mustBeDraft, storeDraftItems } from './draft-items.ts';
 import { type ControlsInput, controlsSchema } from './execution-control.ts';
@@ -38,7 +38,9 @@ const idempotencyKey = storableString(LIMITS.idempotencyKeyLength).min(1);
 
 /** What is to be stored, after everything was checked. */
 interface Checked {
-  readonly recipe: { readonly prepared: PreparedSpec } | { readonly definition: BatchDefinition; readonly tiers: readonly PinnedTier[] };
+  readonly recipe:
+    | { readonly prepared: PreparedSpec }
+    | { readonly definition: BatchDefinition; readonly tiers: readonly PinnedTier[] };
   readonly overrides: InputOverrides | null;
   readonly controls: ControlsInput;
   /** The items that a draft starts with; null when it is none. */
@@ -190,8 +192,15 @@ function pin(
   };
 }
 
-async function findEarlier(deps: ServiceDeps, actor: Actor, key: string, requestHash: string | null): Promise<Execution | null> {
-  const earlier = idempotencyKey.safeParse(key).success ? await findByIdempotencyKey(deps.db, actor.projectId, key) : null;
+async function findEarlier(
+  deps: ServiceDeps,
+  actor: Actor,
+  key: string,
+  requestHash: string | null,
+): Promise<Execution | null> {
+  const earlier = idempotencyKey.safeParse(key).success
+    ? await findByIdempotencyKey(deps.db, actor.projectId, key)
+    : null;
   if (earlier === null) return null;
   if (earlier.requestHash !== requestHash) throw new IdempotencyConflictError(earlier.id);
   return (await findExecution(deps.db, actor.projectId, earlier.id)) ?? null;

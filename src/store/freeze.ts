@@ -109,7 +109,15 @@ returning x.revision, x.status`.execute(db);
   return rows[0] ?? null;
 }
 
-/** Refreshes the planner's statistics of the item tables after a large load. */
+/**
+ * Refreshes the planner's statistics of the item tables after a large load.
+ *
+ * From a tenth of the usual sample: that takes 50 instead of 300 ms, in which a small execution would be over, and
+ * the server's own maintenance soon takes a larger one.
+ */
 export async function analyzeItems(db: Db): Promise<void> {
-  await sql`analyze batch_item, batch_item_input`.execute(db);
+  await db.transaction().execute(async (tx) => {
+    await sql`set local default_statistics_target = 10`.execute(tx);
+    await sql`analyze batch_item, batch_item_input`.execute(tx);
+  });
 }

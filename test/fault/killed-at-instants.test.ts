@@ -15,7 +15,7 @@ import { until } from '../support/until.ts';
 
 const CONCURRENCY = 10;
 /** What one flush may hold. */
-const FLUSH = 500;
+const FLUSH = 1_000;
 /** Three chunks of freezing: 200, a whole one and the rest. */
 const CHUNKED = 200 + LIMITS.sweepChunk + 100;
 

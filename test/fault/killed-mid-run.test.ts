@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 const ITEMS = 3_000;
 const CONCURRENCY = 20;
 /** What one flush may hold. */
-const FLUSH = 500;
+const FLUSH = 1_000;
 
 const AGENT = `import { appendFileSync } from 'node:fs';
 export default async function run({ item, config }) {
