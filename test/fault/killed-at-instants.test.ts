@@ -28,7 +28,7 @@ const RUNNING: readonly [name: string, items: number, instant: Instant][] = [
   ['when a lane is taken', 50, after('takeLane')],
   ['when items are claimed and none has started', 50, after('claim', (answer) => answer.items.length > 0)],
   ['before a flush is sent', 50, before('settle', (_nth, _lane, { results }) => results.length > 0)],
-  ['when a flush is committed and the answer is lost', 600, after('settle', (_answer, nth) => nth === 2)],
+  ['when a flush is committed and the answer is lost', 1_400, after('settle', (_answer, nth) => nth === 2)],
   ['between a flush and its publishing', 50, before('publish', (nth) => nth === 4)],
   ['when the final flush is committed', 50, after('settle', (answer) => isFinalExecution(answer.status))],
 ];

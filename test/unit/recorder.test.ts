@@ -51,7 +51,7 @@ test('outcomes that gather during a flush go into the next one together', async 
   recorder.stage(item(0), toSucceeded(item(0), AT, false), result(0));
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   expect(flushes).toEqual([1]);
-  for (let n = 1; n <= 700; n += 1) recorder.stage(item(n), toSucceeded(item(n), AT, false), result(n));
+  for (let n = 1; n <= FLUSH_MAX + 200; n += 1) recorder.stage(item(n), toSucceeded(item(n), AT, false), result(n));
   gate.resolve();
   await recorder.flushed();
   expect(flushes).toEqual([1, FLUSH_MAX, 200]);
