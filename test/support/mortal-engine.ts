@@ -43,6 +43,9 @@ export const after = <Name extends keyof PortCalls>(
 export interface MortalEngine extends Harness {
   /** Resolves when the instant has come. */
   readonly dead: Promise<void>;
+  isDead(): boolean;
+  /** It dies at no instant any more. */
+  spare(): void;
   /** Dies now. May be repeated. */
   kill(): void;
 }
@@ -65,6 +68,10 @@ export async function startMortal(
   const death = Promise.withResolvers<void>();
   const timers = new Set<() => void>();
   let dead = false;
+  let spared = false;
+  const spare = (): void => {
+    spared = true;
+  };
   const kill = (): void => {
     dead = true;
     for (const cancel of timers) cancel();
@@ -73,7 +80,7 @@ export async function startMortal(
   };
 
   const hits = (side: Instant['side'], name: string, nth: number, args: unknown, answer?: unknown): boolean =>
-    instant !== null && instant.side === side && instant.name === name && instant.when(nth, args, answer);
+    !spared && instant !== null && instant.side === side && instant.name === name && instant.when(nth, args, answer);
   const seen = new Map<string, number>();
   const mortal =
     <Args extends unknown[], Answer>(name: keyof PortCalls, call: (...args: Args) => Promise<Answer>) =>
@@ -122,7 +129,7 @@ export async function startMortal(
     clock: mortalClock(clock, timers, () => dead),
     wrapAgent: (run) => mortalAgent(options.wrapAgent?.(run) ?? run, () => dead),
   });
-  return { ...harness, published, dead: death.promise, kill };
+  return { ...harness, published, dead: death.promise, isDead: () => dead, spare, kill };
 }
 
 function mortalClock(clock: Clock, timers: Set<() => void>, isDead: () => boolean): Clock {

@@ -18,6 +18,7 @@ import { agentOfSeed, type Calls, checkResults } from './agent-of-seed.ts';
 import { countedSources, type HarnessOptions } from './engine-harness.ts';
 import { checkEnded } from './exact-end.ts';
 import { fastClock } from './fast-clock.ts';
+import { type CallName, Hiccups } from './hiccups.ts';
 import { after, before, type Instant, type MortalEngine, startMortal } from './mortal-engine.ts';
 import { makeProject } from './rows.ts';
 import { type Seeded, seeded } from './seeded.ts';
@@ -33,8 +34,7 @@ interface Scene {
   readonly clock: Clock;
   readonly agents: Map<string, AgentRun>;
   readonly calls: Calls;
-  /** Statements that fail from now on: how many before they are sent, how many with their answer lost. */
-  readonly hiccup: { before: number; after: number };
+  readonly hiccups: Hiccups;
   readonly trail: string[];
   /** Apart from `draw`, so that the schedule of a seed does not hang on how often the engine asks. */
   readonly jitter: () => number;
@@ -48,7 +48,7 @@ export async function runSchedule(db: Db, seed: number): Promise<void> {
   const { actor } = await makeProject(db);
   const scene = {
     ...{ db, draw, actor, clock: fastClock(SPEED), agents: new Map<string, AgentRun>() },
-    ...{ hiccup: { before: 0, after: 0 }, trail: [] as string[], id: '', jitter: seeded(seed + 1).next },
+    ...{ hiccups: new Hiccups(), trail: [] as string[], id: '', jitter: seeded(seed + 1).next },
     calls: { made: 0, allowed: 0, running: new Map<number, number>(), problems: [] as string[] },
   };
   const stage: Scene = { ...scene, live: await spawn(scene, null) };
@@ -75,41 +75,21 @@ export async function runSchedule(db: Db, seed: number): Promise<void> {
 let engines = 0;
 
 async function spawn(scene: Omit<Scene, 'live'>, instant: Instant | null): Promise<MortalEngine> {
-  const { db, draw, actor, agents, clock, calls, hiccup } = scene;
+  const { db, draw, actor, agents, clock, calls, hiccups } = scene;
   engines += 1;
   const own = engines;
   calls.running.set(own, 0);
-  const flaky =
-    <Args extends unknown[], Answer>(call: (...args: Args) => Promise<Answer>) =>
-    async (...args: Args): Promise<Answer> => {
-      const broken = Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
-      if (hiccup.before > 0) {
-        hiccup.before -= 1;
-        throw broken;
-      }
-      const answer = await call(...args);
-      if (hiccup.after > 0) {
-        hiccup.after -= 1;
-        throw broken;
-      }
-      return answer;
-    };
   const store = createLaneStore(
     db,
     `node-${own}`,
     () => Promise.resolve(false),
     () => clock.now(),
   );
-  const { refusedData, ...asked } = store;
-  const names = Object.keys(asked) as (keyof typeof asked)[];
-  const wrapped = Object.fromEntries(
-    names.map((name) => [name, flaky(asked[name] as (...args: unknown[]) => Promise<unknown>)]),
-  );
   const sources = countedSources();
   const options: HarnessOptions = {
     ...{ actor, agents, clock, node: `node-${own}`, random: scene.jitter },
-    store: { ...(wrapped as unknown as typeof asked), refusedData },
-    prepare: flaky((id) => prepareExecution({ db, sources, now: () => clock.now() }, id)),
+    store: hiccups.over(store),
+    prepare: hiccups.of('prepare', (id) => prepareExecution({ db, sources, now: () => clock.now() }, id)),
     wrapAgent: (run) => async (context) => {
       const running = (calls.running.get(own) ?? 0) + 1;
       calls.running.set(own, running);
@@ -187,9 +167,23 @@ const INSTANTS: readonly ((nth: number) => Instant)[] = [
   (nth) => after('openExecution', (_answer, n) => n === nth),
 ];
 
+/** Which calls a hiccup is about; null for whatever comes next. */
+const BROKEN: readonly (readonly CallName[] | null)[] = [
+  null,
+  ['settle'],
+  ['settle'],
+  ['claim', 'heldItems'],
+  ['claim'],
+  ['takeLane', 'releaseLane'],
+  ['openExecution', 'openExecutions'],
+  ['previousResult'],
+  ['prepare'],
+  ['closeItems', 'fenceLanes'],
+];
+
 /** Does one thing of what users and faults do. */
 async function act(scene: Scene): Promise<void> {
-  const { draw, hiccup, live, id, actor } = scene;
+  const { draw, hiccups, live, id, actor } = scene;
   const target = { batchExecutionId: id };
   const acts: Record<string, () => Promise<unknown>> = {
     kill: async () => {
@@ -201,8 +195,7 @@ async function act(scene: Scene): Promise<void> {
       scene.live = await spawn(scene, draw.pick(INSTANTS)(draw.between(1, 6)));
     },
     'stop and start': async () => {
-      hiccup.before = 0;
-      hiccup.after = 0;
+      hiccups.end();
       await Promise.race([live.engine.stop(), live.dead]);
       live.kill();
       scene.live = await spawn(scene, null);
@@ -238,8 +231,7 @@ async function act(scene: Scene): Promise<void> {
       });
     },
     hiccup: async () => {
-      hiccup.before = draw.between(0, 3);
-      hiccup.after = draw.between(0, 3);
+      hiccups.begin(draw.pick(BROKEN), draw.between(0, 3), draw.between(0, 6));
     },
   };
   const name = draw.pick(Object.keys(acts));
@@ -273,11 +265,14 @@ async function recount({ db, id, calls }: Scene): Promise<void> {
 
 /** No more faults: whoever is dead is followed by another, whoever is paused goes on or is cancelled; then it ends. */
 async function leaveInPeace(scene: Scene): Promise<void> {
-  const { hiccup, draw, actor, id } = scene;
-  hiccup.before = 0;
-  hiccup.after = 0;
-  scene.live.kill();
-  scene.live = await spawn(scene, null);
+  const { hiccups, draw, actor, id } = scene;
+  hiccups.end();
+  scene.live.spare();
+  // As often as not by the one that had the trouble: what it lost track of, no successor finds for it.
+  if (scene.live.isDead() || draw.chance(0.5)) {
+    scene.live.kill();
+    scene.live = await spawn(scene, null);
+  }
   const { live } = scene;
   const end = performance.now() + END_DEADLINE_MS;
   for (;;) {
