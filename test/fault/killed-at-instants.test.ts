@@ -113,7 +113,11 @@ describeDatabases('a process killed', (open) => {
       },
     ];
     const id = await first.create(60, tiers, { concurrency: CONCURRENCY });
-    await until(() => calls.size >= CONCURRENCY);
+    // Its first result is in the database: what goes on reads it back.
+    await until(async () => {
+      const results = db.selectFrom('itemResult').select('ordinal').where('executionId', '=', id);
+      return calls.size >= CONCURRENCY && (await results.limit(1).executeTakeFirst()) !== undefined;
+    });
     first.kill();
     slow.resolve();
     const second = await mortal({ actor: first.actor, agents: first.agents }, instant);
