@@ -19,6 +19,8 @@ export default defineConfig({
           // Deadlines for a machine with too much to do; a test that waits for nothing takes a second or two.
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          // Real processes, servers and clocks, two files at a time: a second try tells load from a defect, and is shown.
+          retry: 1,
         },
       },
     ],
