@@ -17,6 +17,8 @@ describeDatabases('an element that was removed and added again while it was froz
   test('is one item, and the rest is frozen as well', async () => {
     harness = await startEngine(db, { prepare: () => Promise.resolve({ more: false, revision: null }) });
     const id = await harness.create(0, () => 1);
+    // Nothing runs while it is counted.
+    await harness.engine.stop();
     const element = (name: string) => ({
       ...{ id: name, datasourceId: newId('Datasource'), filename: name, mediaType: 'text/plain', metadata: null },
       ...{ documentNames: null, sizeBytes: 1, contentHash: 'hash', createdAt: null, updatedAt: null },
@@ -46,6 +48,8 @@ describeDatabases('an element that was removed and added again while it was froz
   test('also where it is copied inside the database', async () => {
     harness = await startEngine(db, { prepare: () => Promise.resolve({ more: false, revision: null }) });
     const id = await harness.create(0, () => 1);
+    // Nothing runs while it is counted.
+    await harness.engine.stop();
     const { inputDatasourceId: datasourceId } = await db
       .selectFrom('batchExecution')
       .select('inputDatasourceId')
