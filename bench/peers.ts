@@ -4,7 +4,8 @@
  * N items, each with a small JSON result of its own that is durably recorded once. Batchyard runs its whole path: a
  * service in a process of its own, the create call over HTTP, freezing, lanes, a subscriber over WebSocket; its clock
  * runs from the create call to the event that tells of the end. A peer's clock leaves out the enqueueing, which is
- * shown beside it. One server with its defaults (fsync on), a new database for each race, the contenders in turn.
+ * shown beside it. Each has done 2,000 items before. One server with its defaults (fsync on), a new database for
+ * each race, the contenders in turn.
  *
  *     npm run bench:peers [-- --items 50000,200000 --rounds 3 --quick]
  */
@@ -13,7 +14,7 @@ import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import Table from 'cli-table3';
 import { runBatch } from './echo-batch.ts';
-import { batchyard, type Contender, peers, peersAreInstalled, type Race, raw } from './support/contenders.ts';
+import { type Contender, own, peers, peersAreInstalled, type Race, raw } from './support/contenders.ts';
 import { withServer } from './support/databases.ts';
 import { median, megabytes, whole } from './support/numbers.ts';
 import { describeMachine, keepResults, printMachine } from './support/results.ts';
@@ -35,6 +36,8 @@ const rounds = values.quick ? 1 : Number(values.rounds);
 interface Standing {
   readonly name: string;
   readonly items: number;
+  /** The size of the race; slow ones run fewer items. */
+  readonly wanted: number;
   readonly itemsPerSecond: number;
   readonly each: readonly number[];
   /** With the enqueueing, for those that are timed without it. */
@@ -46,7 +49,7 @@ interface Standing {
 const machine = describeMachine();
 printMachine(machine);
 if (!peersAreInstalled()) console.log('The peers are left out: `npm ci --prefix bench/peers` installs them.');
-const contenders = [batchyard, ...(peersAreInstalled() && !values.quick ? peers : []), raw];
+const contenders = values.quick ? [...own.slice(0, 1), raw] : [...own, ...(peersAreInstalled() ? peers : []), raw];
 const standings: Standing[] = [];
 for (const size of sizes) standings.push(...(await raceAll(size)));
 const embedded = await raceEmbedded();
@@ -73,7 +76,7 @@ function standingOf({ name, most }: Contender, wanted: number, races: readonly R
   const each = races.map(({ workMs }) => Math.round(speed(workMs)));
   const loaded = races.flatMap(({ loadMs, workMs }) => (loadMs === null ? [] : speed(loadMs + workMs)));
   return {
-    ...{ name, items, each, itemsPerSecond: median(each) },
+    ...{ name, items, wanted, each, itemsPerSecond: median(each) },
     withLoading: loaded.length === 0 ? null : Math.round(median(loaded)),
     cpuUsPerItem: median(races.map(({ cpuMs }) => (cpuMs * 1_000) / items)),
     memoryBytes: median(races.map(({ memoryBytes }) => memoryBytes)),
@@ -108,10 +111,10 @@ function print(items: number, all: readonly Standing[]): void {
 }
 
 async function raceEmbedded(): Promise<Record<string, unknown>> {
-  const own: number[] = [];
+  const mine: number[] = [];
   const bare: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    own.push(
+    mine.push(
       await withService(null, async (bench) => {
         const datasourceId = await makeElements(bench, embeddedItems);
         return embeddedItems / ((await runBatch(bench.api, { datasourceId }, embeddedItems)) / 1_000);
@@ -122,10 +125,10 @@ async function raceEmbedded(): Promise<Record<string, unknown>> {
     // What that program printed.
     bare.push((JSON.parse(stdout) as { itemsPerSecond: number }).itemsPerSecond);
   }
-  const [mine, limit] = [median(own), median(bare)];
-  const share = Math.round((mine / limit) * 100);
+  const [speed, limit] = [median(mine), median(bare)];
+  const share = Math.round((speed / limit) * 100);
   console.log(
-    `embedded, ${whole(embeddedItems)} items: Batchyard ${whole(mine)}/s, raw ${whole(limit)}/s, ${share} % of raw`,
+    `embedded, ${whole(embeddedItems)} items: Batchyard ${whole(speed)}/s, raw ${whole(limit)}/s, ${share} % of raw`,
   );
-  return { items: embeddedItems, batchyard: own.map(Math.round), raw: bare.map(Math.round) };
+  return { items: embeddedItems, batchyard: mine.map(Math.round), raw: bare.map(Math.round) };
 }

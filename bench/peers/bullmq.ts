@@ -1,42 +1,41 @@
-/** BullMQ on its PostgreSQL back end; a job keeps its result, so that no table is needed. */
+/** BullMQ on its PostgreSQL back end, 32 jobs at a time; a job keeps its result, so that no table is needed. */
 import { createPostgresBackend, runMigrations, withBackend } from 'bullmq';
-import { type Contest, compete } from './contender.ts';
+import type pg from 'pg';
+import { type Contender, compete } from './contender.ts';
 import { chunksOfJobs, echo, type Job } from './job.ts';
 
 const QUEUE = 'bench';
-const CONCURRENCY = Number(process.env['BULLMQ_CONCURRENCY'] ?? 32);
+const CONCURRENCY = 32;
 const { Queue, Worker } = withBackend(createPostgresBackend);
-const stops: (() => Promise<void>)[] = [];
 
-async function load({ url, items, pool }: Contest): Promise<void> {
+async function start(url: string, pool: pg.Pool): Promise<Contender> {
   const client = await pool.connect();
   await runMigrations(client);
   client.release();
   const queue = new Queue<Job>(QUEUE, { connection: url });
-  stops.push(() => queue.close());
-  for (const chunk of chunksOfJobs(items, 1_000)) {
-    await queue.addBulk(chunk.map((data) => ({ name: 'echo', data })));
-  }
+  return {
+    async load({ first, end }) {
+      for (const chunk of chunksOfJobs(first, end, 1_000)) {
+        await queue.addBulk(chunk.map((data) => ({ name: 'echo', data })));
+      }
+    },
+    work: ({ first, end }) => work(url, end - first),
+    stop: () => queue.close(),
+  };
 }
 
-async function work({ url, items }: Contest): Promise<void> {
+async function work(url: string, jobs: number): Promise<void> {
   const allDone = Promise.withResolvers<void>();
   let completed = 0;
   const connection = { connectionString: url, max: CONCURRENCY };
   const worker = new Worker<Job>(QUEUE, async ({ data }) => echo(data), { connection, concurrency: CONCURRENCY });
-  stops.push(() => worker.close(true));
   worker.on('error', (error) => allDone.reject(error));
   worker.on('completed', () => {
     completed += 1;
-    if (completed === items) allDone.resolve();
+    if (completed === jobs) allDone.resolve();
   });
   await allDone.promise;
+  await worker.close();
 }
 
-await compete({
-  load,
-  work,
-  stop: async () => {
-    for (const stop of stops.toReversed()) await stop();
-  },
-});
+await compete(start);

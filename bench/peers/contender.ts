@@ -4,31 +4,37 @@
 import pg from 'pg';
 import { cpuOf, cpuOfFamily } from '../support/cpu.ts';
 
-/** One contender at work. */
-export interface Contest {
-  readonly url: string;
-  readonly items: number;
-  readonly pool: pg.Pool;
+/** Jobs that are done before the clock runs, so that nobody is measured while the compiler warms up. */
+const WARM_UP = 2_000;
+
+/** Jobs from place `first` up to `end`. */
+export interface Stretch {
+  readonly first: number;
+  readonly end: number;
 }
 
-/** What a contender does, in order; only `work` is raced. */
+/** A peer on an empty database. */
 export interface Contender {
-  /** Puts all jobs into the queue; no worker runs yet. */
-  load(contest: Contest): Promise<void>;
-  /** Resolves when the last job is done and its result is committed. */
-  work(contest: Contest): Promise<void>;
+  /** Puts a stretch of jobs into the queue; no worker runs meanwhile. */
+  load(stretch: Stretch): Promise<void>;
+  /** Resolves when the last job of the stretch is done and its result is committed. */
+  work(stretch: Stretch): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Runs a contender with the arguments of this process, and prints what it took. */
-export async function compete(contender: Contender): Promise<void> {
+export async function compete(start: (url: string, pool: pg.Pool) => Promise<Contender>): Promise<void> {
   const [url = '', items = '', serverPid = ''] = process.argv.slice(2);
   const cpu = () => cpuOfFamily(Number(serverPid)) + cpuOf(process.pid);
   const pool = new pg.Pool({ connectionString: url, max: 4 });
-  const contest = { url, items: Number(items), pool };
-  const loadMs = await timed(() => contender.load(contest));
+  const contender = await start(url, pool);
+  const warmUp = { first: Number(items), end: Number(items) + WARM_UP };
+  await contender.load(warmUp);
+  await contender.work(warmUp);
+  const stretch = { first: 0, end: Number(items) };
+  const loadMs = await timed(() => contender.load(stretch));
   const before = cpu();
-  const workMs = await timed(() => contender.work(contest));
+  const workMs = await timed(() => contender.work(stretch));
   const cpuMs = cpu() - before;
   const memoryBytes = process.memoryUsage.rss();
   await contender.stop();

@@ -4,34 +4,40 @@
  *
  * A job keeps no result, so each waits until its own is in the table; jobs that wait together share one insert.
  */
-
 import { Logger } from '@graphile/logger';
-import { makeWorkerUtils, type Runner, run, type WorkerUtils } from 'graphile-worker';
-import { type Contest, compete } from './contender.ts';
+import { makeWorkerUtils, run } from 'graphile-worker';
+import type pg from 'pg';
+import { type Contender, compete } from './contender.ts';
 import { chunksOfJobs, createResultTable, echo, insertResults, type Job, type Result } from './job.ts';
 
 const CONCURRENCY = Number(process.env['GRAPHILE_CONCURRENCY'] ?? 24);
-const BATCH_DELAY_MS = Number(process.env['GRAPHILE_DELAY'] ?? 0);
 const silent = new Logger(() => () => undefined);
-let utils: WorkerUtils | undefined;
-let runner: Runner | undefined;
 
-async function load({ url, items, pool }: Contest): Promise<void> {
-  utils = await makeWorkerUtils({ connectionString: url, logger: silent });
+async function start(url: string, pool: pg.Pool): Promise<Contender> {
+  const utils = await makeWorkerUtils({ connectionString: url, logger: silent });
   await utils.migrate();
   await createResultTable(pool);
-  for (const chunk of chunksOfJobs(items, 5_000)) {
-    await utils.addJobs(chunk.map((payload) => ({ identifier: 'echo', payload })));
-  }
+  return {
+    async load({ first, end }) {
+      for (const chunk of chunksOfJobs(first, end, 5_000)) {
+        await utils.addJobs(chunk.map((payload) => ({ identifier: 'echo', payload })));
+      }
+    },
+    work: ({ first, end }) => work(url, pool, end - first),
+    stop: async () => {
+      await utils.release();
+    },
+  };
 }
 
-async function work({ url, items, pool }: Contest): Promise<void> {
+async function work(url: string, pool: pg.Pool, jobs: number): Promise<void> {
   const record = sharedInserts(pool);
   const allDone = Promise.withResolvers<void>();
   let completed = 0;
-  runner = await run({
+  const runner = await run({
     connectionString: url,
     logger: silent,
+    noHandleSignals: true,
     taskList: {
       echo: async (payload) => {
         const job = payload as Job;
@@ -43,27 +49,22 @@ async function work({ url, items, pool }: Contest): Promise<void> {
         concurrentJobs: CONCURRENCY,
         maxPoolSize: 10,
         localQueue: { size: 500 },
-        completeJobBatchDelay: BATCH_DELAY_MS,
+        completeJobBatchDelay: 0,
         failJobBatchDelay: 0,
       },
     },
   });
   runner.events.on('job:complete', () => {
     completed += 1;
-    if (completed === items) allDone.resolve();
+    if (completed === jobs) allDone.resolve();
   });
   await allDone.promise;
-  // The last batch of completions is committed when the queue is empty.
-  for (;;) {
-    const { rows } = await pool.query<{ left: number }>(
-      'select count(*)::int as left from graphile_worker._private_jobs',
-    );
-    if (rows[0]?.left === 0) return;
-  }
+  // The last completions are committed once the runner has stopped.
+  await runner.stop();
 }
 
 /** Inserts results that come while another insert is under way together. */
-function sharedInserts(pool: Contest['pool']): (result: Result) => Promise<void> {
+function sharedInserts(pool: pg.Pool): (result: Result) => Promise<void> {
   let gathering: { results: Result[]; stored: Promise<void> } | null = null;
   let last: Promise<void> = Promise.resolve();
   return (result) => {
@@ -80,11 +81,4 @@ function sharedInserts(pool: Contest['pool']): (result: Result) => Promise<void>
   };
 }
 
-await compete({
-  load,
-  work,
-  stop: async () => {
-    await runner?.stop();
-    await utils?.release();
-  },
-});
+await compete(start);

@@ -8,10 +8,10 @@ export interface Job {
   readonly filename: string;
 }
 
-/** The jobs of a run, without `total` of them in memory at once. */
-export function* chunksOfJobs(total: number, size: number): Generator<Job[]> {
-  for (let from = 0; from < total; from += size) {
-    yield Array.from({ length: Math.min(size, total - from) }, (_, offset) => jobOf(from + offset));
+/** The jobs from place `first` up to `end`, without all of them in memory at once. */
+export function* chunksOfJobs(first: number, end: number, size: number): Generator<Job[]> {
+  for (let from = first; from < end; from += size) {
+    yield Array.from({ length: Math.min(size, end - from) }, (_, offset) => jobOf(from + offset));
   }
 }
 

@@ -37,7 +37,7 @@ export async function loadRaw(query: Query, total: number): Promise<void> {
 
 /** Settles every item; the connections take batches in turn. */
 export async function runRaw(connections: readonly Query[], total: number, batch: number): Promise<void> {
-  const chunks = chunksOfJobs(total, batch);
+  const chunks = chunksOfJobs(0, total, batch);
   await Promise.all(
     connections.map(async (query) => {
       for (const jobs of chunks) await query(SETTLE, settlement(jobs));
