@@ -27,7 +27,10 @@ export async function claim(
   want: number,
   now: Date,
 ): Promise<ClaimAnswer> {
-  return (await claimStretch(db, lane, keep, want, now)) ?? (await claimScattered(db, lane, keep, want, now));
+  let answer = await claimStretch(db, lane, keep, want, now);
+  // Waiting for a chunk that was just appended, it counted that chunk's items and did not see them: now it will.
+  if (answer === 'not whole yet') answer = await claimStretch(db, lane, keep, want, now);
+  return typeof answer === 'string' ? await claimScattered(db, lane, keep, want, now) : answer;
 }
 
 interface StretchRow {
@@ -40,8 +43,8 @@ interface StretchRow {
 }
 
 /**
- * Claims the next `want` ordinals of the pool if every one of them is QUEUED, in one autocommit statement; null
- * when that is not so and nothing was claimed.
+ * Claims the next ordinals of the pool, up to `want`, if every one of them is QUEUED, in one autocommit statement;
+ * else a word, and nothing was claimed.
  *
  * Raw: the locks, the pick and both updates must be one round trip, since this process's own work would otherwise
  * hold the execution's row locked between them.
@@ -52,13 +55,13 @@ async function claimStretch(
   keep: readonly number[],
   want: number,
   now: Date,
-): Promise<ClaimAnswer | null> {
+): Promise<ClaimAnswer | 'not whole' | 'not whole yet'> {
   const { rows } = await sql<StretchRow>`/* claimStretch */
 with e as materialized (
   select x.id, x.status, x.pool_cursor, x.status = 'QUEUED' or x.started_at is null as starts,
     ${closing(now)} is not null as closing,
-    x.retrying = 0 and x.status = any(${claimableStatuses()}::text[]) and ${closing(now)} is null
-      and x.pool_cursor + ${want}::int <= least(x.retry_cursor, x.total, x.sample_size) as claimable
+    x.retrying = 0 and x.status = any(${claimableStatuses()}::text[]) and ${closing(now)} is null as claimable,
+    greatest(least(${want}::int, least(x.retry_cursor, x.total, x.sample_size) - x.pool_cursor), 0) as take
   from batch_execution x where x.id = ${lane.executionId} and x.ended_at is null for no key update
 ), l as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
@@ -67,18 +70,19 @@ with e as materialized (
   select i.ordinal, i.tier, i.attempt, i.charged, i.deaths
   from e, l, batch_item i
   where e.claimable and i.execution_id = ${lane.executionId} and i.status = 'QUEUED'
-    and i.ordinal >= e.pool_cursor and i.ordinal < e.pool_cursor + ${want}::int
-), whole as (select count(*) = ${want}::int as yes from pick
+    and i.ordinal >= e.pool_cursor and i.ordinal < e.pool_cursor + e.take
+), whole as materialized (
+  select e.claimable and (select count(*) from pick) = e.take as yes, e.take > 0 as fills from e
 ), filled as (
   update execution_lane lane set claim = ${intArray(keep)}::int[] || array(select ordinal from pick order by ordinal)
-  from whole where whole.yes and lane.execution_id = ${lane.executionId} and lane.no = ${lane.no}
+  from whole where whole.yes and whole.fills and lane.execution_id = ${lane.executionId} and lane.no = ${lane.no}
 ), x as (
-  update batch_execution x set pool_cursor = e.pool_cursor + ${want}::int,
+  update batch_execution x set pool_cursor = e.pool_cursor + e.take,
     status = case when x.status = 'QUEUED' then 'RUNNING' else x.status end,
     started_at = coalesce(x.started_at, ${now}::timestamptz),
     last_activity_at = case when e.starts then ${now}::timestamptz else x.last_activity_at end,
     revision = x.revision + e.starts::int
-  from e, whole where whole.yes and x.id = e.id
+  from e, whole where whole.yes and whole.fills and x.id = e.id
   returning x.status, x.revision
 )
 select exists (select 1 from l) as held, coalesce((select status from x), (select status from e)) as status,
@@ -92,7 +96,7 @@ select exists (select 1 from l) as held, coalesce((select status from x), (selec
   if (row === undefined || !row.held || isClosing || !isClaimable(status)) {
     return { held: row?.held ?? false, status, closing: isClosing, items: [], nextDueAt: null, revision: null };
   }
-  if (!row.whole) return null;
+  if (!row.whole) return status === 'PREPARING' ? 'not whole yet' : 'not whole';
   const items = (row.items ?? []).map(
     ([ordinal, tier, attempt, charged, deaths]): ClaimedItem => ({
       ...{ ordinal, tier, attempt, charged, deaths },

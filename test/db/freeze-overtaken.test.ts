@@ -1,0 +1,66 @@
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import type { Db } from '../../src/store/database.ts';
+import { appendStoredItems } from '../../src/store/freeze-stored.ts';
+import { requestCancel } from '../../src/store/request-cancel.ts';
+import { describeDatabases } from '../support/databases.ts';
+import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+
+describeDatabases('a chunk of stored elements that comes too late', (open) => {
+  let db: Db;
+  let harness: Harness;
+  beforeAll(async () => {
+    db = await open();
+  });
+  afterEach(() => harness.engine.stop());
+
+  /** An execution of three elements of which nothing is frozen yet, and how to freeze two of them. */
+  async function unfrozen() {
+    harness = await startEngine(db, { prepare: () => Promise.resolve({ more: false, revision: null }) });
+    const id = await harness.create(0, () => 1);
+    await harness.engine.stop();
+    const { inputDatasourceId: datasourceId } = await db
+      .selectFrom('batchExecution')
+      .select('inputDatasourceId')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
+    for (const name of ['a', 'b', 'c']) {
+      const element = {
+        datasourceId,
+        id: name,
+        filename: name,
+        mediaType: 'text/plain',
+        sizeBytes: 0,
+        contentHash: 'hash',
+      };
+      await db
+        .insertInto('dataElement')
+        .values({ ...element, documents: '[]' })
+        .execute();
+    }
+    const from = { total: 0, cursor: null };
+    const freeze = (dedupe = false) =>
+      appendStoredItems(db, id, { from, datasourceId, elementIds: undefined, limit: 2, dedupe }, new Date());
+    return { id, freeze };
+  }
+
+  const inputsOf = async (id: string) =>
+    (await db.selectFrom('batchItemInput').select('elementId').where('executionId', '=', id).execute()).length;
+
+  test('behind a cancel leaves nothing', async () => {
+    const { id, freeze } = await unfrozen();
+    const request = { mode: 'ABORT', reason: null, now: new Date() } as const;
+    expect(await requestCancel(db, harness.actor.projectId, id, request)).not.toBeNull();
+    expect(await freeze()).toMatchObject({ revision: null });
+    expect(await inputsOf(id)).toBe(0);
+    await checkWhole(db, id);
+  });
+
+  test('behind the same chunk of another process leaves that', async () => {
+    const { id, freeze } = await unfrozen();
+    expect((await freeze()).revision).not.toBeNull();
+    await expect(freeze()).rejects.toMatchObject({ code: '23505' });
+    expect(await freeze(true)).toMatchObject({ revision: null });
+    expect(await inputsOf(id)).toBe(2);
+    await checkWhole(db, id);
+  });
+});
