@@ -68,7 +68,12 @@ export async function retryFailedItems(
   mustBeAtRest(execution, request.expectedRound ?? null);
   mustHaveTime(execution, request.deadlineAt ?? null, deps.now());
   const tally = await tallyRetry(deps.db, execution.id, execution.total, selection);
-  if (request.dryRun || tally.retried === 0) return answer(execution, tally);
+  if (request.dryRun || tally.retried === 0) {
+    // Counted from items that another call may have moved meanwhile: then it is no answer.
+    const now = (await findExecution(deps.db, actor.projectId, execution.id)) ?? execution;
+    if (now.revision !== execution.revision) throw changedMeanwhile(now);
+    return answer(execution, tally);
+  }
 
   const spec = request.agentVersion === 'LATEST' ? await withLatestAgents(deps, actor, execution.spec) : execution.spec;
   const opened = await openRound(deps.db, actor.projectId, execution.id, {
@@ -79,12 +84,7 @@ export async function retryFailedItems(
     now: deps.now(),
   });
   const after = (await findExecution(deps.db, actor.projectId, execution.id)) ?? execution;
-  if (opened === null) {
-    throw new InvalidStateError(
-      `Another call changed the execution meanwhile; it is ${after.status} in round ${after.round}.`,
-      after.status,
-    );
-  }
+  if (opened === null) throw changedMeanwhile(after);
   deps.publish(execution.id, opened.revision);
   deps.engine.wake(execution.id);
   return answer(after, tally);
@@ -93,6 +93,13 @@ export async function retryFailedItems(
 function answer(execution: Execution, tally: RetryTally): RetryFailedItemsAnswer {
   const skipped = SKIP_REASONS.map((reason) => ({ reason, count: tally.skipped.get(reason) ?? 0 }));
   return { execution, retriedCount: tally.retried, skipped: skipped.filter(({ count }) => count > 0) };
+}
+
+function changedMeanwhile({ status, round }: Execution): InvalidStateError {
+  return new InvalidStateError(
+    `Another call changed the execution meanwhile; it is ${status} in round ${round}.`,
+    status,
+  );
 }
 
 function mustBeAtRest(execution: Execution, expectedRound: number | null): void {
