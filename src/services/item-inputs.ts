@@ -11,10 +11,10 @@ import type { ElementSources } from './ports.ts';
 export function createItemInputs(db: Db, sources: ElementSources): ItemInputs {
   return {
     async load(executionId, ordinals) {
-      const [datasource, rows] = [
-        await findExecutionDatasource(db, executionId),
-        await readInputs(db, executionId, ordinals),
-      ];
+      const [datasource, rows] = await Promise.all([
+        findExecutionDatasource(db, executionId),
+        readInputs(db, executionId, ordinals),
+      ]);
       if (datasource === null) return new Map();
       return new Map(rows.map((row) => [row.ordinal, inputOf(sources, datasource, row)]));
     },

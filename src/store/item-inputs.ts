@@ -21,6 +21,14 @@ export async function readInputs(
   executionId: string,
   ordinals: readonly number[],
 ): Promise<readonly InputRow[]> {
+  const [first = 0, last = 0] = [ordinals.at(0), ordinals.at(-1)];
+  if (ordinals.every((ordinal, index) => ordinal === first + index)) {
+    // A stretch, as a claim on a fresh execution is: read in one go, in half the time.
+    const stretch = await sql<InputRow>`/* readInputStretch */
+    select ordinal, element_id, filename, media_type, metadata, document_names from batch_item_input
+    where execution_id = ${executionId} and ordinal between ${first}::int and ${last}::int`.execute(db);
+    return stretch.rows;
+  }
   // Raw: one array instead of a parameter each; `abs` makes the planner look each up by key (see `settle`).
   const { rows } = await sql<InputRow>`/* readInputs */
     select i.ordinal, i.element_id, i.filename, i.media_type, i.metadata, i.document_names
