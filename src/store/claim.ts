@@ -47,7 +47,8 @@ interface StretchRow {
  * else a word, and nothing was claimed.
  *
  * Raw: the locks, the pick and both updates must be one round trip, since this process's own work would otherwise
- * hold the execution's row locked between them.
+ * hold the execution's row locked between them. The items are looked up for `e`, and only for it (`offset 0`):
+ * statistics that do not know the execution yet promise a single row of it, and all of them were read.
  */
 async function claimStretch(
   db: Db,
@@ -68,9 +69,11 @@ with e as materialized (
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
 ), pick as materialized (
   select i.ordinal, i.tier, i.attempt, i.charged, i.deaths
-  from e, l, batch_item i
-  where e.claimable and i.execution_id = ${lane.executionId} and i.status = 'QUEUED'
-    and i.ordinal >= e.pool_cursor and i.ordinal < e.pool_cursor + e.take
+  from e, l, lateral (
+    select ordinal, tier, attempt, charged, deaths from batch_item
+    where execution_id = e.id and ordinal >= e.pool_cursor and ordinal < e.pool_cursor + e.take and status = 'QUEUED'
+    offset 0
+  ) i where e.claimable
 ), whole as materialized (
   select e.claimable and (select count(*) from pick) = e.take as yes, e.take > 0 as fills from e
 ), filled as (

@@ -30,7 +30,8 @@ export interface StoredFreezeAnswer {
  * Raw: an INSERT from a SELECT with the counts in one round trip. The inputs are copied before the execution is
  * locked, because its lock asks for their number: copying is most of the work, and flushes and claims go on
  * meanwhile. Where the execution no longer stands at the chunk's start, an item without an execution is refused, and
- * the whole statement with it.
+ * the whole statement with it. The datasource's id is hidden from the planner, to which statistics that do not know
+ * it yet promise a single element, and so no need of the index in their order.
  */
 export async function appendStoredItems(
   db: Db,
@@ -56,9 +57,11 @@ function appendStatement(executionId: string, chunk: StoredFreezeChunk, now: Dat
   const chosen = elementIds === undefined ? sql`` : sql`and id = any(${[...elementIds]}::text[])`;
   return sql<StoredFreezeAnswer>`/* appendStoredItems */
 with stretch as materialized (
-  select position, id, filename, media_type, metadata, document_names, content_hash from data_element
-  where datasource_id = ${datasourceId} and position > ${after} ${chosen}
-  order by position limit ${limit}
+  select d.* from (select ${datasourceId}::text as id offset 0) as ds, lateral (
+    select position, id, filename, media_type, metadata, document_names, content_hash from data_element
+    where datasource_id = ds.id and position > ${after} ${chosen}
+    order by position limit ${limit}
+  ) as d
 ), last as materialized (
   select count(*)::int as found, max(position) as position from stretch
 ), inputs as (

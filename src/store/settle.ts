@@ -24,7 +24,8 @@ interface SettleRow {
  *
  * `abs(ordinal) = ordinal` is always true and makes the planner expect a handful of rows: it then looks each item up
  * by both key columns whatever the statistics say, instead of reading the whole execution for a hash join, as it
- * does on tables that were just loaded. `= any(array)` in place of joins with `moved` is for the same reason: expecting
+ * does on tables that were just loaded. `i.execution_id = e.id` and not the id itself, because statistics that do not
+ * know the execution yet promise a single row of it. `= any(array)` in place of joins with `moved` is for the same reason: expecting
  * one row it would compare each with each.
  *
  * A flush whose answer was lost may be sent again as it is: what it moved has left the status it was known to have.
@@ -73,7 +74,7 @@ with e as materialized (
     started_at = u.started_at, ended_at = u.ended_at, error_category = u.category, error_code = u.code,
     error_transient = u.transient, revision = e.revision + 1
   from u, e, l
-  where i.execution_id = ${lane.executionId} and i.ordinal = u.ordinal and i.status = u.was
+  where i.execution_id = e.id and i.ordinal = u.ordinal and i.status = u.was
     and (u.status <> u.was or (u.tier, u.attempt) > (i.tier, i.attempt))
   returning i.ordinal, u.was, u.status, u.flawed
 ), d as (select ${COUNT_CHANGES} from moved

@@ -1,0 +1,98 @@
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Db } from '../../src/store/database.ts';
+import { appendStoredItems } from '../../src/store/freeze-stored.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { type FreshDatabase, freshPostgres } from '../support/databases.ts';
+import { type Harness, startEngine } from '../support/engine-harness.ts';
+
+const ITEMS = 10_000;
+/** Each item is fetched once by a claim and once by a flush; starts that were flushed alone come on top. */
+const FETCHES = 5;
+
+/** Whether the server plans each statement anew for its parameters, or keeps one plan for any: it does both by itself. */
+describe.each(['force_custom_plan', 'force_generic_plan'])('the statements of a run (%s)', (mode) => {
+  let fresh: FreshDatabase;
+  let db: Db;
+  let close: () => Promise<void>;
+  let harness: Harness;
+  beforeEach(async () => {
+    fresh = await freshPostgres();
+    const url = new URL(fresh.url ?? '');
+    url.searchParams.set('options', `-c plan_cache_mode=${mode}`);
+    // One connection, whose statistics the test can see.
+    ({ db, close } = await openPostgres({ url: url.href, poolSize: 1, onIdleError: () => undefined }));
+    harness = await startEngine(db);
+  });
+  afterEach(async () => {
+    await harness.engine.stop();
+    await close();
+    await fresh.close();
+  });
+
+  const run = async (total: number): Promise<string> => {
+    const id = await harness.create(total, () => Promise.resolve({ ok: true }), { concurrency: 100 });
+    expect((await harness.ended(id, 60_000)).status).toBe('COMPLETED');
+    return id;
+  };
+
+  /** Rows of these tables that were read since `forget`. */
+  const readOf = async (...tables: readonly string[]): Promise<number> => {
+    await sql`select pg_stat_force_next_flush()`.execute(db);
+    const { rows } = await sql<{ read: number }>`select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int as read
+      from pg_stat_user_tables where relname = any(${[...tables]}::text[])`.execute(db);
+    return rows[0]?.read ?? 0;
+  };
+
+  test('look items up by key where there are no statistics', async () => {
+    await run(ITEMS);
+    expect(await readOf('batch_item')).toBeLessThan(ITEMS * FETCHES);
+    expect(await readOf('batch_item_input')).toBeLessThan(ITEMS * FETCHES);
+  });
+
+  test('and where they know only an execution that has ended', async () => {
+    await run(2_000);
+    await sql`analyze`.execute(db);
+    const before = [await readOf('batch_item'), await readOf('batch_item_input')] as const;
+    await run(ITEMS);
+    expect((await readOf('batch_item')) - before[0]).toBeLessThan(ITEMS * FETCHES);
+    expect((await readOf('batch_item_input')) - before[1]).toBeLessThan(ITEMS * FETCHES);
+  });
+
+  test('copy the elements of a datasource that the statistics do not know chunk by chunk', async () => {
+    const known = await datasourceOf(await run(0));
+    await addElements(known, 2_000);
+    await sql`analyze`.execute(db);
+    const id = await unprepared();
+    const datasourceId = await datasourceOf(id);
+    await addElements(datasourceId, ITEMS);
+    const before = await readOf('data_element');
+    let cursor: string | null = null;
+    for (let total = 0; total < ITEMS; total += 500) {
+      const chunk = { from: { total, cursor }, datasourceId, elementIds: undefined, limit: 500, dedupe: false };
+      expect((await appendStoredItems(db, id, chunk, new Date())).revision).not.toBeNull();
+      const row = await db.selectFrom('batchExecution').select('freezeCursor').where('id', '=', id).executeTakeFirst();
+      cursor = row?.freezeCursor ?? null;
+    }
+    expect((await readOf('data_element')) - before).toBeLessThan(ITEMS * 2);
+  });
+
+  const datasourceOf = async (id: string): Promise<string> => {
+    const query = db.selectFrom('batchExecution').select('inputDatasourceId').where('id', '=', id);
+    return (await query.executeTakeFirstOrThrow()).inputDatasourceId;
+  };
+
+  /** An execution that nobody prepares. */
+  const unprepared = async (): Promise<string> => {
+    await harness.engine.stop();
+    harness = await startEngine(db, { prepare: () => Promise.resolve({ more: false, revision: null }) });
+    const id = await harness.create(0, () => 1);
+    await harness.engine.stop();
+    return id;
+  };
+
+  const addElements = (datasourceId: string, count: number) =>
+    sql`insert into data_element (datasource_id, id, filename, media_type, documents, size_bytes, content_hash)
+      select ${datasourceId}, 'element-' || n, n || '.txt', 'text/plain', '[]', 0, n::text
+      from generate_series(1, ${count}::int) n`.execute(db);
+});
