@@ -5,16 +5,16 @@ import type { AgentModule, ContextWith } from 'batchyard/agent';
 
 interface Config {
   /** Where to write it: ms since the epoch. */
-  file: string;
+  file?: string;
   delayMs?: number;
 }
 
 let called = false;
 
 async function run({ config, signal }: ContextWith<Config>): Promise<null> {
-  if (!called && config !== null) writeFileSync(config.file, String(Date.now()));
+  if (!called && config.file !== undefined) writeFileSync(config.file, String(Date.now()));
   called = true;
-  if (config?.delayMs) await delay(config.delayMs, undefined, { signal });
+  if (config.delayMs) await delay(config.delayMs, undefined, { signal });
   return null;
 }
 

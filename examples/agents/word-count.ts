@@ -21,7 +21,7 @@ async function run({ item, config, signal, log }: ContextWith<Config>) {
   if (text.trim() === '')
     throw Object.assign(new Error('The document is empty.'), { code: 'empty', category: 'VALIDATION' });
 
-  const counts = new Map((config?.words ?? []).map((word) => [word.toLowerCase(), 0]));
+  const counts = new Map((config.words ?? []).map((word) => [word.toLowerCase(), 0]));
   let words = 0;
   for (const [word] of text.toLowerCase().matchAll(/[\p{L}\p{N}]+/gu)) {
     // Long work looks at the signal: it aborts on cancel, on the item's timeout and when the service stops.

@@ -6,8 +6,8 @@ export type { AgentContext, AgentDocument, AgentItem, AgentRun } from '../domain
 export type { ErrorCategory } from '../domain/item-error.ts';
 export type { Artifact, FieldError } from '../domain/model.ts';
 
-/** A context whose config is known to have fitted the agent's own schema; null when the tier has none. */
-export type ContextWith<Config> = Omit<AgentContext, 'config'> & { readonly config: Config | null };
+/** A context whose config is known to have fitted the agent's own schema; `{}` when the tier has none. */
+export type ContextWith<Config> = Omit<AgentContext, 'config'> & { readonly config: Config };
 
 /** What a module agent may export by default: its run function alone, or this object. */
 export interface AgentModule<Config = unknown> {

@@ -36,7 +36,7 @@ export interface AgentContext {
   /** The result data of the tier before; null in tier 0. */
   readonly previous: unknown;
   readonly userMessage: string | null;
-  /** The tier's config, already checked against the agent's schema. */
+  /** The tier's config, already checked against the agent's schema; `{}` where the tier has none. */
   readonly config: unknown;
   readonly tier: number;
   readonly round: number;

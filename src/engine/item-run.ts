@@ -220,7 +220,7 @@ function contextOf(
     item: input.item,
     previous,
     userMessage: tier?.userMessage ?? null,
-    config: tier?.config ?? null,
+    config: tier?.config ?? {},
     tier: item.tier,
     round: taken.round,
     attempt,

@@ -52,6 +52,14 @@ describeDatabases('the engine', (open) => {
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', total: 0, startedAt: null });
   });
 
+  test('an agent whose tier has no config gets an empty one, as its schema was checked against', async () => {
+    const seen: unknown[] = [];
+    const agent = ({ config }: { config: unknown }): void => void seen.push(config);
+    await harness.ended(await harness.create(1, agent));
+    await harness.ended(await harness.create(1, agent, {}, {}, { config: { limit: 3 } }));
+    expect(seen).toEqual([{}, { limit: 3 }]);
+  });
+
   test('tries a failed attempt again within the limit, and keeps each failure', async () => {
     const id = await harness.create(4, ({ item, attempt }) => {
       if (item.ordinal === 1 && attempt < 3) throw new Error('not yet');

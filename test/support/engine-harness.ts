@@ -47,7 +47,7 @@ export interface Harness {
     tiers: AgentRun | readonly AgentRun[],
     params?: Partial<ExecutionParams>,
     controls?: Partial<NewExecution>,
-    tier?: Pick<TierSpec, 'rateLimit'>,
+    tier?: Pick<TierSpec, 'rateLimit' | 'config'>,
   ): Promise<string>;
   read(id: string): Promise<Execution>;
   /** The execution once it has ended. */
@@ -163,7 +163,7 @@ export async function storeExecution(
   tiers: AgentRun | readonly AgentRun[],
   params: Partial<ExecutionParams> = {},
   controls: Partial<NewExecution> = {},
-  tier: Pick<TierSpec, 'rateLimit'> = {},
+  tier: Pick<TierSpec, 'rateLimit' | 'config'> = {},
 ): Promise<string> {
   const { projectId } = actor;
   const [id, definitionId, datasourceId] = [newId('BatchExecution'), newId('BatchDefinition'), newId('Datasource')];

@@ -48,7 +48,7 @@ export function agentContext(
     json: () => Promise.resolve(JSON.parse(text) as unknown),
   };
   return {
-    ...{ previous: null, userMessage: null, config: null, tier: 0, round: 0, attempt: 1 },
+    ...{ previous: null, userMessage: null, config: {}, tier: 0, round: 0, attempt: 1 },
     signal: new AbortController().signal,
     idempotencyKey: `key-${keys}`,
     log: () => undefined,

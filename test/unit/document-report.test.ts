@@ -17,7 +17,7 @@ async function report(content: string | Uint8Array, { mediaType = 'text/markdown
     bytes: () => Promise.resolve(Buffer.from(content)),
     exists: (path: string) => Promise.resolve(path.startsWith('..') ? null : files.includes(path)),
   };
-  const context = { item, config: format === undefined ? null : { format } };
+  const context = { item, config: format === undefined ? {} : { format } };
   const { data, fieldErrors } = (await agent.run(
     context as unknown as ContextWith<{ format?: 'auto' }>,
   )) as AgentResult;

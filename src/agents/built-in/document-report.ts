@@ -14,7 +14,7 @@ const MAX_BYTES = 1_000_000;
 
 async function run({ item, config }: ContextWith<ReportConfig>): Promise<AgentResult> {
   const text = await readText(item);
-  const format = config?.format ?? 'auto';
+  const { format = 'auto' } = config;
   const isMarkdown = format === 'markdown' || (format === 'auto' && /^text\/(?:x-)?markdown\b/i.test(item.mediaType));
   const parts = isMarkdown ? readMarkdown(text) : plainParts(text);
   const { counts, broken } = await checkLinks(parts, (path) => item.exists(path));

@@ -8,7 +8,7 @@ interface EchoConfig {
 }
 
 async function run({ item, previous, userMessage, config, signal }: ContextWith<EchoConfig>): Promise<unknown> {
-  const { delayMs = 0, failRate = 0 } = config ?? {};
+  const { delayMs = 0, failRate = 0 } = config;
   if (delayMs > 0) await delay(delayMs, undefined, { signal });
   if (failRate > 0 && Math.random() < failRate) throw new EchoFailure();
   const { dataElementId, filename, mediaType, metadata } = item;
