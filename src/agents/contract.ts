@@ -1,5 +1,6 @@
 /** The types of a module agent, for `import type { AgentModule } from 'batchyard/agent'`. Nothing here runs. */
 import type { AgentContext } from '../domain/agent-context.ts';
+import type { ErrorCategory } from '../domain/item-error.ts';
 import type { Artifact, FieldError } from '../domain/model.ts';
 
 export type { AgentContext, AgentDocument, AgentItem, AgentRun } from '../domain/agent-context.ts';
@@ -21,9 +22,51 @@ export interface AgentModule<Config = unknown> {
   readonly run: (context: ContextWith<Config>) => unknown;
 }
 
-/** What a run may answer instead of the bare data, when it has artifacts or flawed fields. */
+/**
+ * What a run may answer instead of the bare data.
+ *
+ * An object counts as this when it has `artifacts` or `fieldErrors`. With only `score` or `usage` it does when it
+ * has `data` too, nothing beyond `data`, `score` and `usage`, and these are as below; `{ score: 7 }` or
+ * `{ data, score: 0.5, total: 3 }` is data as it stands.
+ */
 export interface AgentResult {
   readonly data: unknown;
   readonly fieldErrors?: readonly FieldError[];
   readonly artifacts?: readonly Artifact[];
+  /** How sure the agent is of its result, 0 to 1. */
+  readonly score?: number | null;
+  readonly usage?: AgentUsage | null;
+}
+
+/** The tokens that a call of a language model used: whole numbers. */
+export interface AgentUsage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Input and output together by default. */
+  readonly totalTokens?: number;
+  /** Of the input tokens, those that the model had cached; 0 by default. */
+  readonly cachedInputTokens?: number;
+  readonly model?: string | null;
+}
+
+/** What any thrown object may say of itself; all of it is optional. */
+export interface AgentError {
+  readonly message?: string;
+  /** The error for programs. */
+  readonly code?: string | number;
+  readonly category?: ErrorCategory;
+  /** Whether a later attempt may succeed; by default as the category has it. */
+  readonly transient?: boolean;
+  /** How long to wait before the next attempt, in ms. */
+  readonly retryAfterMs?: number;
+  /** Any JSON. */
+  readonly details?: unknown;
+  /** The part that failed, e.g. `parser`. */
+  readonly component?: string;
+  /** What it was doing, e.g. `upload`. */
+  readonly stage?: string;
+  /** What to do about it, for people. */
+  readonly recovery?: string;
+  /** What the failed call used all the same. */
+  readonly usage?: AgentUsage;
 }

@@ -3,12 +3,17 @@
 import { type ItemError, itemError } from './item-error.ts';
 import { isStorableText, jsonProblemMessage, toJsonText } from './json.ts';
 import { LIMITS } from './limits.ts';
+import { type CallUsage, readUsage } from './usage.ts';
 
 /** A result whose parts are JSON texts; null where the agent gave none. */
 export interface StorableResult {
   readonly data: string;
   readonly fieldErrors: string | null;
   readonly artifacts: string | null;
+  /** How sure the agent is, 0 to 1. */
+  readonly score: number | null;
+  /** The tokens that the call used. */
+  readonly usage: CallUsage | null;
 }
 
 export type ResultCheck =
@@ -26,13 +31,18 @@ export class CheckedResult {
 /**
  * The storable form of what a run function returned.
  *
- * An object with `artifacts` or `fieldErrors` is an envelope `{ data, artifacts, fieldErrors }`; anything else
- * is the data itself, and `undefined` is null. What is malformed or cannot be stored is a VALIDATION error.
+ * An object with `artifacts` or `fieldErrors` is an envelope `{ data, artifacts, fieldErrors, score, usage }`. So is
+ * one that has `data` with a `score` from 0 to 1 or a well-formed `usage`, and no key beyond these: names that a
+ * user's own data may have too. Anything else is the data itself, and `undefined` is null. What is malformed or
+ * cannot be stored is a VALIDATION error; it keeps the usage, for the tokens are spent.
  */
 export function checkResult(returned: unknown): ResultCheck {
+  let usage: CallUsage | null = null;
   try {
     if (returned instanceof CheckedResult) return returned.check;
     const envelope = isEnvelope(returned) ? returned : { data: returned };
+    usage = usageOf(envelope['usage']);
+    const score = scoreOf(envelope['score']);
     const fieldErrors = listOf(envelope['fieldErrors'], 'fieldErrors', readFieldError);
     const artifacts = listOf(envelope['artifacts'], 'artifacts', readArtifact);
     return {
@@ -41,12 +51,13 @@ export function checkResult(returned: unknown): ResultCheck {
         data: jsonText(envelope['data'], 'The result'),
         fieldErrors: fieldErrors === null ? null : jsonText(fieldErrors, 'The list of field errors'),
         artifacts: artifacts === null ? null : jsonText(artifacts, 'The list of artifacts'),
+        ...{ score, usage },
       },
     };
   } catch (error) {
-    if (error instanceof Malformed) return { ok: false, error: itemError('VALIDATION', error.code, error.message) };
-    // A getter, a toJSON or a proxy of the agent's own threw.
-    return { ok: false, error: itemError('VALIDATION', 'result_not_json', 'The result cannot be written as JSON.') };
+    // Else a getter, a toJSON or a proxy of the agent's own threw.
+    const { code, message } = error instanceof Malformed ? error : NOT_JSON;
+    return { ok: false, error: itemError('VALIDATION', code, message, { stage: 'result', usage }) };
   }
 }
 
@@ -58,11 +69,36 @@ class Malformed extends Error {
   }
 }
 
+const NOT_JSON = { code: 'result_not_json', message: 'The result cannot be written as JSON.' };
+
 const tooLarge = (what: string): Malformed =>
   new Malformed('result_too_large', `${what} ${jsonProblemMessage('too_large')}.`);
 
 function isEnvelope(value: unknown): value is Record<string, unknown> {
-  return isRecord(value) && (Object.hasOwn(value, 'artifacts') || Object.hasOwn(value, 'fieldErrors'));
+  if (!isRecord(value)) return false;
+  if (Object.hasOwn(value, 'artifacts') || Object.hasOwn(value, 'fieldErrors')) return true;
+  if (!Object.hasOwn(value, 'score') && !Object.hasOwn(value, 'usage')) return false;
+  if (!Object.hasOwn(value, 'data') || Object.keys(value).some((key) => !PLAIN_ENVELOPE.has(key))) return false;
+  const { score, usage } = value;
+  return (score == null || isScore(score)) && (usage == null || readUsage(usage) !== undefined);
+}
+
+/** The keys of an envelope that has neither of the names that are its own. */
+const PLAIN_ENVELOPE: ReadonlySet<string> = new Set(['data', 'score', 'usage']);
+
+const isScore = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1;
+
+function scoreOf(value: unknown): number | null {
+  if (value === undefined || value === null) return null;
+  if (isScore(value)) return value;
+  throw new Malformed('invalid_result', 'score must be a number from 0 to 1.');
+}
+
+function usageOf(value: unknown): CallUsage | null {
+  if (value === undefined || value === null) return null;
+  const usage = readUsage(value);
+  if (usage !== undefined) return usage;
+  throw new Malformed('invalid_result', 'usage needs inputTokens and outputTokens, whole numbers from 0.');
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

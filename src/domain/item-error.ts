@@ -2,6 +2,7 @@
 
 import { clipText, storableText, toJsonText } from './json.ts';
 import { LIMITS } from './limits.ts';
+import { type CallUsage, readUsage } from './usage.ts';
 
 export const ERROR_CATEGORIES = [
   'TIMEOUT',
@@ -36,6 +37,16 @@ export interface ItemError {
   /** Free JSON of the thrower, as JSON text; null when it gave none or it could not be stored. */
   readonly details: string | null;
   readonly retryAfterMs: number | null;
+  /** The part that failed: `service` for Batchyard itself, else the thrower's word; null when it gave none. */
+  readonly component: string | null;
+  /** What it was doing, e.g. `call`, `result`, `input`; the thrower's word, null when it gave none. */
+  readonly stage: string | null;
+  /** The stack of what was thrown; null when there was none. */
+  readonly trace: string | null;
+  /** What to do about it, for people; null when nothing is known. */
+  readonly recovery: string | null;
+  /** What the failed call used all the same; null when it did not say. */
+  readonly usage: CallUsage | null;
 }
 
 const CODE_CATEGORIES: Readonly<Record<string, ErrorCategory>> = {
@@ -69,8 +80,16 @@ const NAME_CATEGORIES: Readonly<Record<string, ErrorCategory>> = {
   ValidationError: 'VALIDATION',
 };
 
+/** What else there is to say of an error of our own. */
+export type ErrorOrigin = Partial<Pick<ItemError, 'stage' | 'recovery' | 'usage'>>;
+
 /** Makes an item error of our own, e.g. for a timeout or a result that cannot be stored. */
-export function itemError(category: ErrorCategory, code: string, message: string): ItemError {
+export function itemError(
+  category: ErrorCategory,
+  code: string,
+  message: string,
+  { stage = null, recovery = null, usage = null }: ErrorOrigin = {},
+): ItemError {
   return {
     category,
     transient: TRANSIENT.has(category),
@@ -79,6 +98,7 @@ export function itemError(category: ErrorCategory, code: string, message: string
     message: clipText(message, LIMITS.messageLength),
     details: null,
     retryAfterMs: null,
+    ...{ component: 'service', stage, trace: null, recovery, usage },
   };
 }
 
@@ -113,6 +133,11 @@ export function classifyThrown(thrown: unknown): ItemError {
     message: clipText(storableText(messageOf(thrown, fields)), LIMITS.messageLength),
     details: detailsOf(fields['details']),
     retryAfterMs: retryAfter(fields['retryAfterMs']),
+    component: words(fields['component'], LIMITS.nameLength),
+    stage: words(fields['stage'], LIMITS.nameLength),
+    trace: words(fields['stack'], LIMITS.traceLength),
+    recovery: words(fields['recovery'], LIMITS.messageLength),
+    usage: usageOf(fields['usage']),
   };
 }
 
@@ -146,6 +171,11 @@ function fieldsOf(value: unknown): Record<string, unknown> {
     'message',
     'details',
     'retryAfterMs',
+    'component',
+    'stage',
+    'stack',
+    'recovery',
+    'usage',
   ]) {
     try {
       fields[key] = Reflect.get(value, key);
@@ -163,6 +193,20 @@ function messageOf(thrown: unknown, fields: Record<string, unknown>): string {
     return text(fields['name']) ?? 'The agent threw an object without a message.';
   if (typeof thrown === 'function') return 'The agent threw a function.';
   return `The agent threw ${String(thrown)}.`;
+}
+
+/** A text of the thrower's, storable and cut; null where there is none. */
+function words(value: unknown, length: number): string | null {
+  return typeof value === 'string' && value !== '' ? clipText(storableText(value), length) : null;
+}
+
+function usageOf(value: unknown): CallUsage | null {
+  try {
+    return readUsage(value) ?? null;
+  } catch {
+    // A getter of it threw.
+    return null;
+  }
 }
 
 function detailsOf(value: unknown): string | null {

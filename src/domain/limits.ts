@@ -36,10 +36,25 @@ export const LIMITS = {
   /** Delay before the first automatic retry, and the longest delay. */
   backoffMs: { min: 0, max: 86_400_000 },
   backoffFactor: { min: 1, max: 10 },
+  /** Characters of a secret's value. A shorter one could not be taken out of texts without spoiling them. */
+  secretLength: { min: 8, max: 8_192 },
+  secretsPerProject: 1_000,
+  /** Headers that an agent's config adds to each call. */
+  agentHeaders: 50,
+  /** Connections that one agent keeps open on one node. */
+  agentConnections: { min: 1, max: 999, default: 100 },
+  agentRedirects: { min: 0, max: 10, default: 3 },
+  /** Bytes of the body of one call of an agent. */
+  agentRequestBytes: { min: 1_024, max: 128 * 1024 * 1024, default: 16 * 1024 * 1024 },
   jsonDepth: 64,
   nameLength: 200,
   messageLength: 2_000,
   failureDetailsBytes: 16 * 1024,
+  /** Characters of an error's stack that are kept. */
+  traceLength: 2_000,
+  /** Lines that are kept of what an agent logs in one attempt, and characters of one. */
+  logLines: 200,
+  logLineLength: 2_000,
   userMessageLength: 100_000,
   patternLength: 1_000,
   idempotencyKeyLength: 255,

@@ -2,6 +2,7 @@
 import type { ErrorCategory } from './item-error.ts';
 import type { BatchSpec, InputOverrides, PinnedSpec } from './spec.ts';
 import type { ExecutionStatus, ItemStatus } from './states.ts';
+import type { PricedUsage } from './usage.ts';
 
 export interface Customer {
   readonly id: string;
@@ -44,7 +45,7 @@ export interface Actor {
   readonly projectId: string;
 }
 
-export const DATASOURCE_KINDS = ['FOLDER', 'STORED', 'INLINE'] as const;
+export const DATASOURCE_KINDS = ['FOLDER', 'STORED', 'INLINE', 'RESULTS', 'EXECUTION_RESULTS'] as const;
 export type DatasourceKind = (typeof DATASOURCE_KINDS)[number];
 
 export interface Datasource {
@@ -86,8 +87,10 @@ export interface DataElement {
   readonly updatedAt: Date | null;
 }
 
-export const AGENT_KINDS = ['BUILT_IN', 'MODULE'] as const;
+export const AGENT_KINDS = ['BUILT_IN', 'MODULE', 'HTTP', 'CHAT'] as const;
 export type AgentKind = (typeof AGENT_KINDS)[number];
+/** The kinds that a project stores itself, by mutation. */
+export type StoredAgentKind = Extract<AgentKind, 'HTTP' | 'CHAT'>;
 
 export interface Agent {
   readonly id: string;
@@ -95,6 +98,8 @@ export interface Agent {
   readonly projectId: string | null;
   readonly name: string;
   readonly kind: AgentKind;
+  /** HTTP and CHAT: the version that a new execution runs. */
+  readonly currentVersionId?: string | null;
   readonly createdAt: Date;
 }
 
@@ -109,7 +114,16 @@ export interface AgentVersion {
   readonly description: string | null;
   /** JSON Schema of the agent's config; null when it takes any. */
   readonly configSchema: unknown;
+  /** HTTP and CHAT: how it is reached; secrets are in it by name only. */
+  readonly config?: unknown;
   readonly createdAt: Date;
+}
+
+/** A named value that only agents' calls ever see. */
+export interface Secret {
+  readonly name: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
 }
 
 export interface BatchDefinition {
@@ -123,6 +137,8 @@ export interface BatchDefinition {
   readonly spec: BatchSpec;
   readonly createdAt: Date;
   readonly createdBy: string | null;
+  /** When it left the lists; from then on nothing new is made from it. */
+  readonly deletedAt: Date | null;
 }
 
 /** Items by status; the seven always add up to `total`. */
@@ -137,8 +153,11 @@ export interface ItemCounts {
   readonly expired: number;
 }
 
-/** Why an execution is paused: on request, after its sample, or because its agent failed in a storm for too long. */
-export const PAUSE_REASONS = ['USER', 'SAMPLE', 'AGENT_STORM'] as const;
+/**
+ * Why an execution is paused: on request, after its sample, because its agent failed in a storm for too long, or
+ * because its calls used what it may use.
+ */
+export const PAUSE_REASONS = ['USER', 'SAMPLE', 'AGENT_STORM', 'BUDGET'] as const;
 export type PauseReason = (typeof PAUSE_REASONS)[number];
 
 export const CANCEL_MODES = ['ABORT', 'DRAIN'] as const;
@@ -154,6 +173,10 @@ export interface Execution extends ItemCounts {
   readonly inputOverrides: InputOverrides | null;
   readonly spec: PinnedSpec;
   readonly inputDatasourceId: string;
+  /** Where its results are elements; null once that is deleted. */
+  readonly outputDatasourceId: string | null;
+  /** The execution that it runs again, null when none. */
+  readonly rerunOf: string | null;
   readonly status: ExecutionStatus;
   readonly revision: number;
   readonly round: number;
@@ -220,7 +243,12 @@ export interface ItemResult {
   readonly artifacts: readonly Artifact[];
   /** SHA-256 in hex of the content that the agent read, null when it read none. */
   readonly contentHash: string | null;
+  /** When the attempt started, null where that was not recorded, and when it ended. */
+  readonly startedAt: Date | null;
   readonly at: Date;
+  /** The agent's confidence, 0 to 1; null when it gave none. */
+  readonly score: number | null;
+  readonly usage: PricedUsage | null;
 }
 
 /** A flaw in one field of an otherwise usable result; `path` is a JSON Pointer into the data. */
@@ -252,5 +280,15 @@ export interface ItemFailure {
   readonly code: string;
   readonly message: string;
   readonly details: unknown;
+  readonly component: string | null;
+  readonly stage: string | null;
+  readonly trace: string | null;
+  readonly recovery: string | null;
+  readonly startedAt: Date | null;
   readonly at: Date;
+  readonly usage: PricedUsage | null;
 }
+
+/** How important a line of an agent's log is. */
+export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];

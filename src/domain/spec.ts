@@ -1,5 +1,6 @@
 /** The batch spec: what a definition says and an execution runs, in its JSON form. */
 import type { Backoff, RetryRule } from './retry-policy.ts';
+import type { TokenPrices } from './usage.ts';
 
 /** Which elements of a datasource an execution takes; all given filters must match. */
 export interface InputFilters {
@@ -26,6 +27,8 @@ export interface TierSpec {
   /** The agent's configuration, checked against its schema when the execution is created. */
   readonly config?: unknown;
   readonly rateLimit?: RateLimit;
+  /** What the agent's model costs; all tiers that have prices have one currency. */
+  readonly prices?: TokenPrices;
 }
 
 /** How an execution runs; every duration in ms. */
@@ -38,11 +41,18 @@ export interface ExecutionParams {
   readonly retryRules?: readonly RetryRule[];
 }
 
+/** Where results go. */
+export interface OutputConfig {
+  readonly datasourceId: string;
+}
+
 /** A definition's content: immutable, and equal content is the same version. */
 export interface BatchSpec {
   readonly name: string;
   readonly tiers: readonly TierSpec[];
   readonly input: { readonly datasourceId: string; readonly filters?: InputFilters };
+  /** A RESULTS datasource to gather the results in; each execution has one of its own when absent. */
+  readonly output?: OutputConfig;
   readonly execution: ExecutionParams;
   readonly additionalProperties?: unknown;
 }
@@ -54,6 +64,7 @@ export interface InputOverrides {
   readonly concurrency?: number;
   readonly retryLimit?: number;
   readonly itemTimeoutMs?: number;
+  readonly output?: OutputConfig;
 }
 
 /** A tier with the agent version that an execution pinned for it. */

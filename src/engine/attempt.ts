@@ -32,7 +32,10 @@ export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, 
   const cancelTimeout = clock.after(timeoutMs, () => {
     end.resolve({
       kind: 'error',
-      error: itemError('TIMEOUT', 'timeout', `The call took longer than ${timeoutMs} ms.`),
+      error: itemError('TIMEOUT', 'timeout', `The call took longer than ${timeoutMs} ms.`, {
+        stage: 'call',
+        recovery: 'Make the agent faster, or give it more time with itemTimeoutMs.',
+      }),
     });
     controller.abort(new DOMException('The call took longer than its timeout.', 'TimeoutError'));
   });
@@ -43,7 +46,10 @@ export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, 
     )
     // An object may throw at every question about it: that, too, must end the attempt, and only the attempt.
     .catch(() =>
-      end.resolve({ kind: 'error', error: itemError('RUNTIME', 'unreadable', 'What the agent threw cannot be read.') }),
+      end.resolve({
+        kind: 'error',
+        error: itemError('RUNTIME', 'unreadable', 'What the agent threw cannot be read.', { stage: 'call' }),
+      }),
     )
     .finally(cancelTimeout);
   return {

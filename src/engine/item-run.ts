@@ -4,6 +4,7 @@ import type { StorableResult } from '../domain/agent-result.ts';
 import { itemId } from '../domain/ids.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
+import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../domain/usage.ts';
 import type { AgentGate } from './agent-gate.ts';
 import { type AttemptEnd, type Call, callAgent } from './attempt.ts';
 import {
@@ -27,6 +28,8 @@ export interface TierCalls {
   readonly agentName: string;
   readonly run: AgentRun;
   readonly gate: AgentGate;
+  /** What its tokens cost; undefined when nobody said. */
+  readonly prices: TokenPrices | undefined;
 }
 
 export interface ItemCalls {
@@ -100,7 +103,8 @@ async function attempt(
   let call: Call | null = null;
   try {
     item.attempt += 1;
-    item.startedAt ??= parts.clock.now();
+    item.calledAt = parts.clock.now();
+    item.startedAt ??= item.calledAt;
     recorder.stage(item, toRunning(item));
     if (afterDeath) await recorder.flushed();
     const end =
@@ -156,6 +160,7 @@ function advance(calls: ItemCalls, item: LaneItem, input: ItemInput, result: Sto
     tier: item.tier,
     attempt: item.attempt,
     contentHash: input.contentHash(),
+    ...{ startedAt: item.calledAt ?? at, at, usage: usageOf(calls, item, result.usage) },
   };
   const last = item.tier === calls.tiers.length - 1;
   if (last) {
@@ -171,7 +176,10 @@ function advance(calls: ItemCalls, item: LaneItem, input: ItemInput, result: Sto
 
 function failAttempt(calls: ItemCalls, item: LaneItem, error: ItemError, at: Date): void {
   const { parts, recorder } = calls;
-  const failure = { ordinal: item.ordinal, tier: item.tier, attempt: item.attempt, error, at };
+  const failure = {
+    ...{ ordinal: item.ordinal, tier: item.tier, attempt: item.attempt, error },
+    ...{ startedAt: item.calledAt ?? at, at, usage: usageOf(calls, item, error.usage) },
+  };
   const delay = retryDelay(calls, item, error, at);
   if (delay === null) return recorder.stage(item, toFailed(item, at, error), { failure });
   recorder.stage(item, toRetrying(item, new Date(at.getTime() + delay), error), { failure });
@@ -179,6 +187,10 @@ function failAttempt(calls: ItemCalls, item: LaneItem, error: ItemError, at: Dat
     { executionId: calls.taken.lane.executionId, ordinal: item.ordinal, errorCode: error.code },
     'will be retried',
   );
+}
+
+function usageOf(calls: ItemCalls, item: LaneItem, usage: CallUsage | null): PricedUsage | null {
+  return usage && priced(usage, tierOf(calls, item).prices);
 }
 
 /** How long to wait for the next attempt, in ms, its charge noted; null when there is to be none. */

@@ -6,10 +6,13 @@ export const FATAL_DEATHS = 3;
 
 /** Its process died too often while it ran; permanent, since it would do so again. */
 export const workerCrash = (): ItemError => ({
-  ...itemError('INTERRUPTED', 'worker_crash', `The process died ${FATAL_DEATHS} times while this item ran.`),
+  ...itemError('INTERRUPTED', 'worker_crash', `The process died ${FATAL_DEATHS} times while this item ran.`, {
+    stage: 'call',
+    recovery: 'Look for what the agent does with this input: memory it takes, or a native crash.',
+  }),
   transient: false,
 });
 
 /** Its frozen input is gone from the database. */
 export const inputMissing = (): ItemError =>
-  itemError('DEPENDENCY', 'input_missing', 'The input of this item is no longer stored.');
+  itemError('DEPENDENCY', 'input_missing', 'The input of this item is no longer stored.', { stage: 'input' });

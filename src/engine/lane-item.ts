@@ -14,12 +14,14 @@ export interface LaneItem {
   charged: number;
   deaths: number;
   startedAt: Date | null;
+  /** When its present attempt started; null while none has here. */
+  calledAt: Date | null;
 }
 
 /** A claimed item as a lane holds it. */
 export function toLaneItem(claimed: ClaimedItem): LaneItem {
   const { ordinal, status, tier, attempt, charged, deaths, startedAt } = claimed;
-  return { ordinal, recorded: status, tier, attempt, charged, deaths, startedAt };
+  return { ordinal, recorded: status, tier, attempt, charged, deaths, startedAt, calledAt: null };
 }
 
 type Move = Omit<ItemMove, 'was'>;

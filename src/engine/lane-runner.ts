@@ -80,8 +80,8 @@ export class LaneRunner {
     });
     this.#itemCalls = {
       ...{ parts, taken, recorder: this.#recorder },
-      tiers: spec.tiers.map(({ agentId, agentName, rateLimit }, tier) => ({
-        agentName,
+      tiers: spec.tiers.map(({ agentId, agentName, rateLimit, prices }, tier) => ({
+        ...{ agentName, prices },
         run: agents[tier] ?? unknownAgent,
         gate: shared.gates.of(agentId, rateLimit ?? null),
       })),
@@ -214,7 +214,15 @@ export class LaneRunner {
   #fail(item: LaneItem, error: ItemError): void {
     const at = this.#parts.clock.now();
     item.startedAt ??= at;
-    const failure = { ordinal: item.ordinal, tier: item.tier, attempt: item.attempt + 1, error, at };
+    const failure = {
+      ordinal: item.ordinal,
+      tier: item.tier,
+      attempt: item.attempt + 1,
+      error,
+      startedAt: at,
+      at,
+      usage: null,
+    };
     this.#recorder.stage(item, toFailed(item, at, error), { failure });
   }
 

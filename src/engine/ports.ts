@@ -10,6 +10,7 @@ import type { ItemError } from '../domain/item-error.ts';
 import type { PauseReason } from '../domain/model.ts';
 import type { PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
+import type { PricedUsage } from '../domain/usage.ts';
 
 /** A lane as its holder knows it; `epoch` is the fence. */
 export interface HeldLane {
@@ -73,10 +74,14 @@ export interface ItemMove {
 }
 
 /** A result to append with an item's move. */
-export interface ResultRow extends StorableResult {
+export interface ResultRow extends Omit<StorableResult, 'usage'> {
   readonly ordinal: number;
   readonly tier: number;
   readonly attempt: number;
+  /** When the attempt started and ended. */
+  readonly startedAt: Date;
+  readonly at: Date;
+  readonly usage: PricedUsage | null;
   readonly contentHash: string | null;
 }
 
@@ -86,7 +91,10 @@ export interface FailureRow {
   readonly tier: number;
   readonly attempt: number;
   readonly error: ItemError;
+  /** When the attempt started and ended. */
+  readonly startedAt: Date;
   readonly at: Date;
+  readonly usage: PricedUsage | null;
 }
 
 /** What one flush writes. */
@@ -106,6 +114,8 @@ export interface SettleAnswer {
   readonly refused: readonly number[];
   /** The execution's new revision; null when nothing was applied. */
   readonly revision: number | null;
+  /** Whether this flush held usage and the execution has now used what it may use: nothing more is to start. */
+  readonly spent: boolean;
 }
 
 /** Which open items a chunk closes. */

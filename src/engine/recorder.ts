@@ -230,11 +230,14 @@ export class Recorder {
       // Not the item's data then: nothing here can mend it, and trying again for ever would block the lane.
       throw new Error(`a move of item ${item.ordinal} to ${move.to} was refused`, { cause });
     }
-    const error = itemError('VALIDATION', REFUSED, 'The database cannot store what the agent returned.');
+    const error = itemError('VALIDATION', REFUSED, 'The database cannot store what the agent returned.', {
+      stage: 'result',
+    });
     const at = this.#parts.clock.now();
     const guilty = { tier: earlier?.tier ?? move.tier, attempt: earlier?.attempt ?? move.attempt };
     first.results = [];
-    first.failures = [{ ordinal: item.ordinal, ...guilty, error, at }];
+    const { startedAt = at, usage = null } = earlier ?? {};
+    first.failures = [{ ordinal: item.ordinal, ...guilty, error, startedAt, at, usage }];
     first.move = {
       ...{ ...move, ...guilty, to: 'FAILED', runAfter: null, endedAt: at, startedAt: move.startedAt ?? at },
       ...{ error, flawed: false },

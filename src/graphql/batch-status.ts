@@ -29,6 +29,7 @@ export const PauseReasonEnum = builder.enumType('PauseReason', {
     USER: { description: '`pauseBatchExecution` was called.' },
     SAMPLE: { description: 'The items of its sample have ended.' },
     AGENT_STORM: { description: 'Its agent kept failing at everything for too long.' },
+    BUDGET: { description: 'Its calls used as much as its budget allows.' },
   } satisfies Values<PauseReason>,
 });
 

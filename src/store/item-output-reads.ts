@@ -14,11 +14,14 @@ const RESULT = [
   'fieldErrors',
   'artifacts',
   'contentHash',
+  'startedAt',
   'at',
+  'score',
+  'usage',
 ] as const;
 const FAILURE = [
   ...(['executionId', 'ordinal', 'tier', 'round', 'attempt', 'category', 'transient', 'code', 'message'] as const),
-  ...(['details', 'at'] as const),
+  ...(['details', 'component', 'stage', 'trace', 'recovery', 'startedAt', 'at', 'usage'] as const),
 ];
 
 /**

@@ -5,6 +5,7 @@ import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
 import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
 import { intArray, wordArray } from './pg-array.ts';
+import { usageParts } from './settle-usage.ts';
 
 interface SettleRow {
   held: boolean;
@@ -12,6 +13,8 @@ interface SettleRow {
   closing: boolean | null;
   revision: number | null;
   refused: number[];
+  /** Only asked for by a flush that holds usage. */
+  spent?: boolean | null;
 }
 
 /**
@@ -40,6 +43,7 @@ export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now
     closing: row?.closing ?? true,
     revision: row?.revision ?? null,
     refused: row?.refused ?? [],
+    spent: row?.spent ?? false,
   };
 }
 
@@ -48,6 +52,8 @@ export function settleStatement(lane: HeldLane, settlement: Settlement, now: Dat
   const { moves, results, failures, round } = settlement;
   // Nearly always so; else each row is looked for in the list of those that moved, which takes the square of the flush.
   const all = sql`(select n from d) = ${moves.length}::int`;
+  const usage = usageParts(lane.executionId, results, failures, all);
+  const [ends, earliest] = [results.map((r) => r.at.getTime()), firstEnd(results)];
   return sql<SettleRow>`/* settle */
 with e as materialized (
   select x.id, x.status, x.revision, ${closing(now)} is not null as closing from batch_execution x
@@ -78,46 +84,61 @@ with e as materialized (
     and (u.status <> u.was or (u.tier, u.attempt) > (i.tier, i.attempt))
   returning i.ordinal, u.was, u.status, u.flawed
 ), d as (select ${COUNT_CHANGES} from moved
-), x as (
-  update batch_execution x set ${countMove({ now })}
+)${usage.relation}, x as (
+  update batch_execution x set ${countMove({ now })}${usage.adds}
   from d, e where x.id = e.id and d.n > 0
-  returning x.status, x.revision, ${closing(now)} is not null as closing
+  returning x.status, x.revision, ${closing(now)} is not null as closing${usage.returning}
 ), appended_results as (
-  insert into item_result (execution_id, ordinal, tier, round, attempt, data, field_errors, artifacts, content_hash, at)
+  insert into item_result (execution_id, ordinal, tier, round, attempt, data, field_errors, artifacts, content_hash,
+    started_at, at, score, usage)
   select ${lane.executionId}, r.ordinal, r.tier, ${round}::int, r.attempt, r.data, r.field_errors::json,
-    r.artifacts::json, r.content_hash, ${now}::timestamptz
+    r.artifacts::json, r.content_hash, ${earliest}::timestamptz + (r.ended - r.took) * interval '1 millisecond',
+    ${earliest}::timestamptz + r.ended * interval '1 millisecond', r.score, r.usage::json
   from rows from (unnest(${intArray(results.map((r) => r.ordinal))}::int[]),
     unnest(${intArray(results.map((r) => r.tier))}::int[]), unnest(${intArray(results.map((r) => r.attempt))}::int[]),
     json_array_elements(${`[${results.map((r) => r.data).join(',')}]`}::json),
     unnest(${sparse(results.map((r) => r.fieldErrors))}::text[]),
     unnest(${sparse(results.map((r) => r.artifacts))}::text[]),
-    unnest(${sparse(results.map((r) => r.contentHash))}::text[]))
-  as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash)
+    unnest(${sparse(results.map((r) => r.contentHash))}::text[]),
+    unnest(${intArray(ends.map((end) => end - earliest.getTime()))}::int[]),
+    unnest(${intArray(results.map((r) => Math.max(r.at.getTime() - r.startedAt.getTime(), 0)))}::int[]),
+    unnest(${sparse(results.map((r) => r.score))}::real[]),
+    unnest(${sparse(results.map((r) => r.usage && JSON.stringify(r.usage)))}::text[]))
+  as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash, ended, took, score, usage)
   where ${all} or r.ordinal = any(array(select ordinal from moved))
 ), appended_failures as (
-  insert into item_failure (execution_id, ordinal, tier, round, attempt, category, transient, code, message, details, at)
+  insert into item_failure (execution_id, ordinal, tier, round, attempt, category, transient, code, message, details,
+    component, stage, trace, recovery, started_at, at, usage)
   select ${lane.executionId}, f.ordinal, f.tier, ${round}::int, f.attempt, f.category, f.transient, f.code, f.message,
-    f.details::json, f.at
+    f.details::json, f.component, f.stage, f.trace, f.recovery, f.started_at, f.at, f.usage::json
   from unnest(${failures.map((f) => f.ordinal)}::int[], ${failures.map((f) => f.tier)}::int[],
     ${failures.map((f) => f.attempt)}::int[], ${failures.map((f) => f.error.category)}::text[],
     ${failures.map((f) => f.error.transient)}::bool[], ${failures.map((f) => f.error.code)}::text[],
     ${failures.map((f) => f.error.message)}::text[], ${failures.map((f) => f.error.details)}::text[],
-    ${failures.map((f) => f.at)}::timestamptz[])
-  as f(ordinal, tier, attempt, category, transient, code, message, details, at)
+    ${failures.map((f) => f.error.component)}::text[], ${failures.map((f) => f.error.stage)}::text[],
+    ${failures.map((f) => f.error.trace)}::text[], ${failures.map((f) => f.error.recovery)}::text[],
+    ${failures.map((f) => f.startedAt)}::timestamptz[], ${failures.map((f) => f.at)}::timestamptz[],
+    ${failures.map((f) => f.usage && JSON.stringify(f.usage))}::text[])
+  as f(ordinal, tier, attempt, category, transient, code, message, details, component, stage, trace, recovery,
+    started_at, at, usage)
   where ${all} or f.ordinal = any(array(select ordinal from moved))
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals)
   select ${lane.executionId}, x.revision, (select array_agg(ordinal) from moved) from x
-)
+)${usage.sums}
 select exists (select 1 from l) as held,
   coalesce((select status from x), (select status from e)) as status,
   coalesce((select closing from x), (select closing from e)) as closing,
-  (select revision from x) as revision,
+  (select revision from x) as revision,${usage.answer}
   case when ${all} then '{}' else array(select u.ordinal from u except select moved.ordinal from moved) end as refused`;
 }
 
 const instants = (dates: readonly (Date | null)[]): string =>
   dates.every((date) => date === null) ? '{}' : intArray(dates.map((date) => date?.getTime() ?? null));
+
+/** Instants of results go as this one and the milliseconds after it: much less to write and to read. */
+const firstEnd = (results: Settlement['results']): Date =>
+  results.reduce((first, { at }) => (at < first ? at : first), results[0]?.at ?? new Date(0));
 
 /** The list, or an empty one where every entry is missing: `unnest` fills up with NULL. */
 const sparse = <T>(values: readonly (T | null | undefined)[]): (T | null)[] =>

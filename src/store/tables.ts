@@ -12,11 +12,13 @@ import type {
   DocumentName,
   FieldError,
   KeyRole,
+  LogLevel,
   PauseReason,
   StoredDocument,
 } from '../domain/model.ts';
 import type { BatchSpec, InputOverrides, PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
+import type { PricedUsage } from '../domain/usage.ts';
 
 /** A `json` column: read parsed, written as JSON text. */
 type Json<T> = ColumnType<T, string, string>;
@@ -31,9 +33,13 @@ export interface Database {
   dataElement: DataElementTable;
   agent: AgentTable;
   agentVersion: AgentVersionTable;
+  secret: SecretTable;
   batchDefinition: BatchDefinitionTable;
+  definitionRequest: DefinitionRequestTable;
   batchExecution: BatchExecutionTable;
   batchDraft: BatchDraftTable;
+  batchDraftGap: BatchDraftGapTable;
+  deletion: DeletionTable;
   executionRound: ExecutionRoundTable;
   executionLane: ExecutionLaneTable;
   executionChange: ExecutionChangeTable;
@@ -41,6 +47,8 @@ export interface Database {
   batchItemInput: BatchItemInputTable;
   itemResult: ItemResultTable;
   itemFailure: ItemFailureTable;
+  executionUsage: ExecutionUsageTable;
+  itemLog: ItemLogTable;
 }
 
 export interface CustomerTable {
@@ -55,6 +63,8 @@ export interface ProjectTable {
   customerId: string;
   slug: string;
   name: string;
+  /** Days that executions are kept after their end; null for the service's own setting. */
+  retentionDays: number | null;
   createdAt: CreatedAt;
 }
 
@@ -111,6 +121,9 @@ export interface AgentTable {
   projectId: string | null;
   name: string;
   kind: AgentKind;
+  /** HTTP and CHAT: the version that a new execution runs; null only while it is being made. */
+  currentVersionId: ColumnType<string | null, never, string>;
+  deletedAt: ColumnType<Date | null, never, Date>;
   createdAt: CreatedAt;
 }
 
@@ -123,7 +136,20 @@ export interface AgentVersionTable {
   source: string | null;
   configSchema: JsonOrNull<unknown>;
   description: string | null;
+  /** HTTP and CHAT: how it is reached, with secrets by name only. */
+  config: JsonOrNull<unknown>;
   createdAt: CreatedAt;
+}
+
+/** A value of a project's that is read only to call agents. */
+export interface SecretTable {
+  projectId: string;
+  name: string;
+  /** Which secret key it is sealed under. */
+  keyId: string;
+  sealed: string;
+  createdAt: CreatedAt;
+  updatedAt: ColumnType<Date, Date | undefined, Date>;
 }
 
 export interface BatchDefinitionTable {
@@ -138,6 +164,18 @@ export interface BatchDefinitionTable {
   specHash: string;
   createdAt: CreatedAt;
   createdBy: string | null;
+  deletedAt: ColumnType<Date | null, never, Date>;
+  /** Whether it came with an execution alone, and nobody asked for a definition. */
+  implicit: Generated<boolean>;
+}
+
+/** Which version a create or an update with an idempotency key came to. */
+export interface DefinitionRequestTable {
+  projectId: string;
+  idempotencyKey: string;
+  requestHash: string;
+  definitionId: string;
+  createdAt: CreatedAt;
 }
 
 export interface BatchExecutionTable {
@@ -149,6 +187,8 @@ export interface BatchExecutionTable {
   inputOverrides: JsonOrNull<InputOverrides>;
   spec: Json<PinnedSpec>;
   inputDatasourceId: string;
+  outputDatasourceId: string | null;
+  rerunOf: string | null;
   idempotencyKey: string | null;
   requestHash: string | null;
   createdBy: string | null;
@@ -195,6 +235,12 @@ export interface BatchExecutionTable {
   cancelMode: CancelMode | null;
   cancelReason: string | null;
   error: string | null;
+  /** Sums of `execution_usage`; null while no call said what it used. */
+  tokensUsed: number | null;
+  costUsed: string | null;
+  /** It pauses once this is used; null for no bound. */
+  tokenBudget: number | null;
+  costBudget: string | null;
 }
 
 /** The set of items of an execution that was made as a draft. */
@@ -203,6 +249,24 @@ export interface BatchDraftTable {
   itemCount: Generated<number>;
   /** Every index below is there; there may be more from here on. */
   nextIndex: Generated<number>;
+  /** Of the item count, those that were taken out again; their indexes are in `batchDraftGap`. */
+  removedCount: Generated<number>;
+}
+
+/** An index of a draft whose item was taken out. */
+export interface BatchDraftGapTable {
+  executionId: string;
+  index: number;
+}
+
+/** An execution or a datasource whose own row is gone; what hung on it is swept, in chunks. */
+export interface DeletionTable {
+  id: string;
+  projectId: string;
+  kind: 'EXECUTION' | 'DATASOURCE';
+  deletedAt: Date;
+  /** When nothing of it was left; null before. */
+  sweptAt: Date | null;
 }
 
 /** What opened a round, and which agent versions it runs. */
@@ -276,7 +340,13 @@ export interface ItemResultTable {
   fieldErrors: JsonOrNull<FieldError[]>;
   artifacts: JsonOrNull<Artifact[]>;
   contentHash: string | null;
+  /** When the attempt started; null in rows of before it was recorded. */
+  startedAt: Date | null;
+  /** When the attempt ended. */
   at: CreatedAt;
+  /** The agent's confidence, 0 to 1, in single precision. */
+  score: number | null;
+  usage: JsonOrNull<PricedUsage>;
 }
 
 export interface ItemFailureTable {
@@ -290,5 +360,40 @@ export interface ItemFailureTable {
   code: string;
   message: string;
   details: JsonOrNull<unknown>;
+  component: string | null;
+  stage: string | null;
+  trace: string | null;
+  recovery: string | null;
+  startedAt: Date | null;
   at: CreatedAt;
+  usage: JsonOrNull<PricedUsage>;
+}
+
+/** What the calls of one tier used, over all rounds; no row while none said. */
+export interface ExecutionUsageTable {
+  executionId: string;
+  tier: number;
+  calls: number;
+  inputTokens: number;
+  outputTokens: number;
+  cachedInputTokens: number;
+  totalTokens: number;
+  /** A decimal number in the currency of the tier's prices. */
+  cost: string | null;
+}
+
+/** A line that an agent logged. */
+export interface ItemLogTable {
+  executionId: string;
+  /** Rises in the order of writing. */
+  id: Generated<number>;
+  ordinal: number;
+  tier: number;
+  round: number;
+  attempt: number;
+  level: LogLevel;
+  message: string;
+  /** How many lines more this one stands for. */
+  dropped: Generated<number>;
+  at: Date;
 }

@@ -21,6 +21,7 @@ function settlement(): Settlement {
     })),
     results: ordinals.map((ordinal) => ({
       ...{ ordinal, ...rest, data: '{}', fieldErrors: null, artifacts: null, contentHash: null },
+      ...{ startedAt: at, at, score: null, usage: null },
     })),
     failures: [],
   };

@@ -4,7 +4,10 @@ import { AgentGate, AgentGates } from '../../src/engine/agent-gate.ts';
 import type { AttemptEnd } from '../../src/engine/attempt.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 
-const result: AttemptEnd = { kind: 'result', result: { data: '1', fieldErrors: null, artifacts: null } };
+const result: AttemptEnd = {
+  kind: 'result',
+  result: { data: '1', fieldErrors: null, artifacts: null, score: null, usage: null },
+};
 const fault: AttemptEnd = { kind: 'error', error: itemError('NETWORK', 'ECONNREFUSED', 'no') };
 const timeout: AttemptEnd = { kind: 'error', error: itemError('TIMEOUT', 'timeout', 'late') };
 const answer = (end: AttemptEnd) => () => Promise.resolve(end);

@@ -6,14 +6,17 @@ import { FLUSH_MAX, Recorder } from '../../src/engine/recorder.ts';
 
 const AT = new Date(0);
 const LANE = { executionId: 'exec', no: 0, epoch: 1 };
-const HELD: SettleAnswer = { held: true, status: 'RUNNING', closing: false, refused: [], revision: 2 };
+const HELD: SettleAnswer = { held: true, status: 'RUNNING', closing: false, refused: [], revision: 2, spent: false };
 
 const item = (ordinal: number): LaneItem => ({
   ...{ ordinal, recorded: 'QUEUED', tier: 0, attempt: 1 },
-  ...{ charged: 0, deaths: 0, startedAt: AT },
+  ...{ charged: 0, deaths: 0, startedAt: AT, calledAt: AT },
 });
 const result = (ordinal: number, data = '1') => ({
-  result: { ordinal, tier: 0, attempt: 1, data, fieldErrors: null, artifacts: null, contentHash: null },
+  result: {
+    ...{ ordinal, tier: 0, attempt: 1, data, fieldErrors: null, artifacts: null, contentHash: null },
+    ...{ startedAt: AT, at: AT, score: null, usage: null },
+  },
 });
 
 /** A recorder over a store of the test's own; its timers run at once. */

@@ -12,9 +12,11 @@ export function packThrown(thrown: unknown): Thrown {
 }
 
 /** An error that is classified just as the value that was thrown. */
-export function unpackThrown({ category, code, message, declared, details, retryAfterMs, name }: Thrown): Error {
+export function unpackThrown(thrown: Thrown): Error {
+  const { category, code, message, declared, details, retryAfterMs, name, trace, component, stage, recovery } = thrown;
   return Object.assign(new Error(message), {
-    ...{ category, code },
+    // Its own stack would tell of this thread.
+    ...{ category, code, component, stage, recovery, usage: thrown.usage, stack: trace ?? '' },
     ...(name !== null && { name }),
     ...(declared !== null && { transient: declared }),
     ...(details !== null && { details: parsed(details) }),
