@@ -7,6 +7,7 @@ import { CLAIMED } from './claim.ts';
 import { closing } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
 import { lockExecution } from './lock-execution.ts';
+import { named } from './statement-name.ts';
 
 /** Whether the process with this node id is alive, as far as the database can tell. */
 export type IsAlive = (node: string) => Promise<boolean>;
@@ -139,7 +140,7 @@ async function claimedItems(
 
 /** The ids of executions that are neither final nor drafts, oldest first, with what the engine needs to begin. */
 export async function openExecutions(db: Db, now: Date, id?: string) {
-  return await db
+  return await named(db, 'openExecutions')
     .selectFrom('batchExecution as x')
     .innerJoin('executionLane as l', 'l.executionId', 'x.id')
     .select((eb) => [

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { nanoid } from 'nanoid';
 import pg from 'pg';
+import { ANSWER_LIMITS, CONNECT_TIMEOUT_MS, endWithin, KEEP_ALIVE_DELAY_MS, limitAnswers } from './answer-limit.ts';
 import type { IsAlive } from './lanes.ts';
 
 /** The first key of our two-key advisory locks, so that they meet nobody else's. */
@@ -9,6 +10,9 @@ const LOCK_CLASS = 0x42_59;
 const RECONNECT_MS = 500;
 /** How long a lock must have been free before its node counts as dead: it may be making its connection anew. */
 const GRACE_MS = 3_000;
+
+// Else a server takes two hours to see that a node is gone whose machine is, and holds its lock as long.
+const SERVER_KEEP_ALIVE = 'set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 5';
 
 /** A new id for this process, which also says where it runs. */
 export const makeNodeId = (): string => `${nanoid()}.${process.pid}.${hostname()}`;
@@ -51,7 +55,12 @@ export function createNodePresence(
   const freeSince = new Map<string, number>();
 
   const connect = async (): Promise<void> => {
-    const fresh = new pg.Client({ connectionString: url, application_name: 'batchyard node', keepAlive: true });
+    const fresh = new pg.Client({
+      ...{ connectionString: url, application_name: 'batchyard node' },
+      ...{ keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS },
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    });
+    limitAnswers(fresh, ANSWER_LIMITS);
     newest = fresh;
     fresh.on('error', onError);
     fresh.once('end', () => {
@@ -62,9 +71,10 @@ export function createNodePresence(
     });
     try {
       await fresh.connect();
+      await fresh.query(SERVER_KEEP_ALIVE);
       await fresh.query('select pg_advisory_lock($1::int, hashtext($2))', [LOCK_CLASS, node]);
     } catch (error) {
-      await fresh.end();
+      await endWithin(fresh.end(), [fresh]);
       throw error;
     }
     client = fresh;
@@ -85,13 +95,13 @@ export function createNodePresence(
       stopped = true;
       clearTimeout(retry);
       client = null;
-      await newest?.end();
+      if (newest !== null) await endWithin(newest.end(), [newest]);
     },
     async isAlive(other) {
       // Without our own connection nobody can be seen: better to wait than to take a living node's lane.
       if (client === null) return true;
       const { rowCount } = await client.query(
-        `select 1 from pg_locks
+        `/* isAlive */ select 1 from pg_locks
          where locktype = 'advisory' and granted and objsubid = 2 and classid = $1::int::oid
            and objid = (hashtext($2)::bigint & 4294967295)::oid
            and database = (select oid from pg_database where datname = current_database())`,

@@ -1,15 +1,23 @@
 /** PostgreSQL through a pool of connections. */
+import { once } from 'node:events';
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import {
+  ANSWER_LIMITS,
+  type AnswerLimits,
+  CONNECT_TIMEOUT_MS,
+  endWithin,
+  KEEP_ALIVE_DELAY_MS,
+  limitAnswers,
+  STATEMENT_TIMEOUT_MS,
+} from './answer-limit.ts';
 import { prepareRawStatements } from './prepared.ts';
 import type { Database } from './tables.ts';
 
 const INT8_OID = 20;
 /** PostgreSQL 15, in the form of `server_version_num`. */
 const OLDEST_SERVER = 150_000;
-const STATEMENT_TIMEOUT_MS = 120_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The database server cannot be used as it is; the message says what to change. */
 export class UnusableServerError extends Error {
@@ -24,6 +32,8 @@ export interface PostgresOptions {
   readonly url: string;
   /** Most connections at once; 10 when it is not given. */
   readonly poolSize?: number | undefined;
+  /** How long a connection waits for answers; 15 s where a lane waits, else 125 s, when it is not given. */
+  readonly answerLimits?: AnswerLimits;
   /** Told of connections that broke while nobody used them; the pool has replaced them already. */
   readonly onIdleError: (error: Error) => void;
 }
@@ -45,13 +55,18 @@ export async function openPostgres(
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types: { getTypeParser },
   });
   // Either event without a listener ends the process: a broken idle connection is one, a broken busy one the other.
   pool.on('error', options.onIdleError);
+  const clients = new Set<pg.PoolClient>();
+  pool.on('remove', (client) => clients.delete(client));
   pool.on('connect', (client) => {
+    clients.add(client);
     client.on('error', options.onIdleError);
     prepareRawStatements(client);
+    limitAnswers(client, options.answerLimits ?? ANSWER_LIMITS);
   });
   const db = new Kysely<Database>({
     dialect: new PostgresDialect({ pool }),
@@ -60,10 +75,17 @@ export async function openPostgres(
   try {
     await checkServer(db);
   } catch (error) {
-    await db.destroy();
+    await closePool(db, clients);
     throw unreachable(error, options.url) ?? error;
   }
-  return { db, close: () => db.destroy() };
+  return { db, close: () => closePool(db, clients) };
+}
+
+async function closePool(db: Kysely<Database>, clients: ReadonlySet<pg.Client>): Promise<void> {
+  const ended = Promise.all([...clients].map((client) => once(client, 'end')));
+  await db.destroy();
+  // The pool is content with having said goodbye.
+  await endWithin(ended, clients);
 }
 
 async function checkServer(db: Kysely<Database>): Promise<void> {

@@ -11,6 +11,11 @@ export interface CutProxy {
   cut(): void;
   /** Breaks every connection; new ones are let through. */
   drop(): void;
+  /**
+   * From now on passes nothing on for the connections that are open, or no answers only; they stay open. New ones
+   * are let through.
+   */
+  swallow(what: 'everything' | 'answers'): void;
   /** Lets connections through again. */
   heal(): void;
   close(): Promise<void>;
@@ -20,6 +25,7 @@ export interface CutProxy {
 export async function startCutProxy(url: string): Promise<CutProxy> {
   const target = new URL(url);
   const sockets = new Set<net.Socket>();
+  const pairs = new Map<net.Socket, net.Socket>();
   let asked = 0;
   let isCut = false;
   const track = (socket: net.Socket, other: net.Socket): void => {
@@ -30,18 +36,20 @@ export async function startCutProxy(url: string): Promise<CutProxy> {
       other.destroy();
     });
   };
-  const server = net.createServer((socket) => {
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     asked += 1;
     if (isCut) {
       socket.on('error', () => undefined);
       socket.destroy();
       return;
     }
-    const upstream = net.connect(Number(target.port), target.hostname);
+    const upstream = net.connect({ port: Number(target.port), host: target.hostname, allowHalfOpen: true });
     track(socket, upstream);
     track(upstream, socket);
     socket.pipe(upstream);
     upstream.pipe(socket);
+    pairs.set(socket, upstream);
+    socket.on('close', () => pairs.delete(socket));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -57,6 +65,12 @@ export async function startCutProxy(url: string): Promise<CutProxy> {
       return asked;
     },
     drop,
+    swallow(what) {
+      for (const [socket, upstream] of pairs) {
+        upstream.unpipe(socket).resume();
+        if (what === 'everything') socket.unpipe(upstream).resume();
+      }
+    },
     cut() {
       isCut = true;
       drop();
