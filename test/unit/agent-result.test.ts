@@ -14,19 +14,55 @@ const refused = (returned: unknown): string => {
   return check.error.code;
 };
 
+const BARE = { fieldErrors: null, artifacts: null, score: null, usage: null };
+
 test('what is returned is the data, and undefined is null', () => {
-  expect(ok({ words: 3 })).toEqual({ data: '{"words":3}', fieldErrors: null, artifacts: null });
+  expect(ok({ words: 3 })).toEqual({ ...BARE, data: '{"words":3}' });
   expect(ok(undefined).data).toBe('null');
   expect(ok({ data: 1 }).data).toBe('{"data":1}');
 });
 
 test('an envelope is known by artifacts or fieldErrors', () => {
   expect(ok({ data: 1, fieldErrors: [{ path: '/a', code: 'c', message: 'm' }] })).toEqual({
-    data: '1',
+    ...{ ...BARE, data: '1' },
     fieldErrors: '[{"path":"/a","code":"c","message":"m"}]',
-    artifacts: null,
   });
-  expect(ok({ artifacts: [] })).toEqual({ data: 'null', fieldErrors: null, artifacts: null });
+  expect(ok({ artifacts: [] })).toEqual({ ...BARE, data: 'null' });
+});
+
+const USED = { inputTokens: 10, outputTokens: 5 };
+
+test('score and usage beside data are taken out of it', () => {
+  expect(ok({ data: 1, score: 0.5 })).toEqual({ ...BARE, data: '1', score: 0.5 });
+  expect(ok({ data: 1, usage: { ...USED, model: 'm', cachedInputTokens: 99 }, score: null })).toEqual({
+    ...{ ...BARE, data: '1' },
+    usage: { ...USED, totalTokens: 15, cachedInputTokens: 10, model: 'm' },
+  });
+  expect(ok({ data: 1, artifacts: [], score: 1, usage: USED }).score).toBe(1);
+});
+
+test.each([
+  { score: 0.5 },
+  { score: 0.5, usage: USED },
+  { data: 1, score: 0.5, total: 3 },
+  { data: 1, score: 87 },
+  { data: 1, score: 'high' },
+  { data: 1, usage: { tokens: 5 } },
+  { data: 1, usage: { inputTokens: -1, outputTokens: 0 } },
+  { data: 1, score: 0.5, usage: 'much' },
+])("a user's own %j stays data as it is", (returned) => {
+  expect(ok(returned)).toEqual({ ...BARE, data: JSON.stringify(returned) });
+});
+
+test('a score or usage of an envelope that is none is refused', () => {
+  expect(refused({ data: 1, artifacts: [], score: 1.1 })).toBe('invalid_result');
+  expect(refused({ data: 1, artifacts: [], score: Number.NaN })).toBe('invalid_result');
+  expect(refused({ data: 1, fieldErrors: [], usage: { inputTokens: 1.5, outputTokens: 0 } })).toBe('invalid_result');
+});
+
+test('a refused result still tells what it used', () => {
+  const check = checkResult({ data: '\u0000', usage: USED });
+  expect(check.ok ? null : check.error.usage).toMatchObject(USED);
 });
 
 test('artifacts come as text, bytes, base64 or a URL', () => {
