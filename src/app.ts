@@ -1,4 +1,5 @@
 /** Builds every part of the service once, and starts and stops them in order. */
+import { createOutputChecker } from './agents/output/output-checker.ts';
 import { createRegistry } from './agents/registry.ts';
 import type { Config } from './config.ts';
 import { createSources } from './datasources/sources.ts';
@@ -19,6 +20,7 @@ import { openSession } from './services/open-session.ts';
 import type { ServiceDeps } from './services/ports.ts';
 import { prepareExecution } from './services/prepare-execution.ts';
 import { createResultLinks, openResultLink } from './services/result-links.ts';
+import { createDeletionSweep } from './services/sweep-deleted.ts';
 import { openDatabase } from './store/database.ts';
 import { createLaneStore } from './store/lane-store.ts';
 import { createNodePresence, makeNodeId, SOLE_NODE } from './store/node-presence.ts';
@@ -108,11 +110,13 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     log.warn({ executionId, err: error }, 'live feed read failed');
   const feed = await started('feed', createLiveFeed(db, events, onReadError), (part) => part.stop());
 
+  const outputs = await started('outputs', createOutputChecker(), (part) => part.stop());
   const engine = new Engine({
     store: createLaneStore(db, node, presence.isAlive, now),
     prepare: (executionId) => prepareExecution({ db, sources, now }, executionId),
     inputs: createItemInputs(db, sources),
     agents: { load: async (versionId) => (await registry.load(versionId)).run },
+    outputs,
     clock: systemClock,
     random: Math.random,
     publish,
@@ -124,13 +128,16 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     pollMs: POLL_MS,
   });
   const resultLinks = createResultLinks(config.secretKey ?? (await obtainSecretKey(dataDir)));
-  const deps: ServiceDeps = { db, newId, now, agents: registry, sources, engine, publish, feed, resultLinks };
+  const deps: ServiceDeps = { db, newId, now, agents: registry, outputs, sources, engine, publish, feed, resultLinks };
   const { madeKey } = await bootstrap(deps, config.rootKey);
   await started('engine', engine, (part) => part.stop());
   await engine.start();
   const drafts = createDraftSweep(deps, onError);
   await started('drafts', drafts, (part) => part.stop());
   drafts.start();
+  const deletions = createDeletionSweep(deps, config.retentionDays, onError);
+  await started('deletions', deletions, (part) => part.stop());
+  deletions.start();
 
   const server: RunningServer = await startServer({
     schema: buildSchema(),

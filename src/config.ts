@@ -1,5 +1,6 @@
 /** Every setting of the service; nothing else reads the environment. */
 import { z } from 'zod';
+import { LIMITS } from './domain/limits.ts';
 import { LOG_LEVELS } from './log.ts';
 
 const integer = (min: number, max: number) =>
@@ -79,6 +80,12 @@ const ENVIRONMENT = {
     schema: integer(1_000, 86_400_000),
     fallback: '600000',
     meaning: 'how long an agent may fail at most calls before the executions that need it are paused, in ms',
+  },
+  BATCHYARD_RETENTION_DAYS: {
+    schema: integer(LIMITS.retentionDays.min, LIMITS.retentionDays.max),
+    fallback: null,
+    meaning:
+      'executions are deleted so many days after their end, unless their project says otherwise; unset means never',
   },
   BATCHYARD_CANCEL_GRACE_MS: {
     schema: integer(0, 600_000),
@@ -177,6 +184,7 @@ const toConfig = (read: Read) => ({
   foldersDir: read('BATCHYARD_FOLDERS_DIR'),
   nodeConcurrency: read('BATCHYARD_NODE_CONCURRENCY') ?? 0,
   stormLimitMs: read('BATCHYARD_STORM_LIMIT_MS') ?? 0,
+  retentionDays: read('BATCHYARD_RETENTION_DAYS'),
   cancelGraceMs: read('BATCHYARD_CANCEL_GRACE_MS') ?? 0,
   stopTimeoutMs: read('BATCHYARD_STOP_TIMEOUT_MS') ?? 0,
   allowedHosts: read('BATCHYARD_ALLOWED_HOSTS') ?? [],

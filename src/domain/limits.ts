@@ -14,6 +14,8 @@ export const LIMITS = {
   inlineItems: 10_000,
   /** Hours that an unsubmitted draft stays after the last change of its items. */
   draftHours: 24,
+  /** Days that executions are kept after their end, where that is limited. */
+  retentionDays: { min: 1, max: 36_500 },
   /** Minutes that a link to results works without a key. */
   resultsUrlMinutes: 60,
   tiers: 20,

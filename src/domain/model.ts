@@ -16,6 +16,8 @@ export interface Project {
   readonly customerId: string;
   readonly slug: string;
   readonly name: string;
+  /** Days that its executions are kept after their end; null for the service's own setting. */
+  readonly retentionDays: number | null;
   readonly createdAt: Date;
 }
 

@@ -86,6 +86,9 @@ const OPEN_ITEM: ReadonlySet<ItemStatus> = new Set<ItemStatus>(['QUEUED', 'RUNNI
 /** Whether an execution in this status has ended; only a retry or a resubmit opens it again. */
 export const isFinalExecution = (status: ExecutionStatus): boolean => FINAL_EXECUTION.has(status);
 
+/** Whether an execution in this status may be deleted: nothing runs it, and nothing will by itself. */
+export const isDeletable = (status: ExecutionStatus): boolean => status === 'DRAFT' || isFinalExecution(status);
+
 /** Whether items of an execution in this status may start. */
 export const isClaimable = (status: ExecutionStatus): boolean => CLAIMABLE.has(status);
 

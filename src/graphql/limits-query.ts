@@ -17,6 +17,7 @@ const RANGES = {
   pageSize: 'Entries of one page of a list.',
   backoffMs: 'Delay before the first automatic retry, and the longest delay, in ms.',
   backoffFactor: 'What the delay grows by from one automatic retry to the next.',
+  retentionDays: 'Days that executions are kept after their end, where that is limited; kept for ever by default.',
   maxRetryCount: 'Manual retries of one item, in `retryFailedItems`.',
 } satisfies { [name in RangeName]: string };
 type RangeName = { [name in LimitName]: (typeof LIMITS)[name] extends Range ? name : never }[LimitName];

@@ -12,15 +12,18 @@ import './batch-execution-links.ts';
 import './batch-execution-updated.ts';
 import './batch-executions.ts';
 import './cancel-batch-execution.ts';
+import './change-batch-definition.ts';
 import './change-datasource.ts';
 import './create-batch-execution.ts';
 import './customer.ts';
+import './delete-batch-execution.ts';
 import './limits-query.ts';
 import './pause-batch-execution.ts';
 import './project.ts';
 import './results-url.ts';
 import './retry-failed-items.ts';
 import './update-batch-execution.ts';
+import './update-project.ts';
 import './viewer.ts';
 
 /** Builds the executable schema from every type file. */

@@ -27,7 +27,14 @@ export async function createCustomer(
   const checked = checkInput(namedInput, input);
   const createdAt = deps.now();
   const customer = { id: deps.newId('Customer'), slug: slugFor(checked), name: checked.name, createdAt };
-  const project = { id: deps.newId('Project'), customerId: customer.id, slug: 'default', name: 'Default', createdAt };
+  const project = {
+    id: deps.newId('Project'),
+    customerId: customer.id,
+    slug: 'default',
+    name: 'Default',
+    retentionDays: null,
+    createdAt,
+  };
   const stored = await deps.db.transaction().execute(async (tx) => {
     if (!(await insertCustomer(tx, customer))) return false;
     // A customer always has a project, so that choosing the customer alone is enough to work in it.

@@ -30,6 +30,7 @@ export async function createProject(
     customerId: actor.customerId,
     slug: slugFor(checked),
     name: checked.name,
+    retentionDays: null,
     createdAt: deps.now(),
   };
   if (!(await insertProject(deps.db, project))) {

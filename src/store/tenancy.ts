@@ -50,6 +50,24 @@ export async function insertProject(db: Db, project: Project): Promise<boolean> 
   return stored !== undefined;
 }
 
+/** Changes the customer's project with this id; the project as changed, or null when there is none. */
+export async function changeProject(
+  db: Db,
+  customerId: string,
+  id: string,
+  change: Partial<Pick<Project, 'name' | 'retentionDays'>>,
+): Promise<Project | null> {
+  if (Object.keys(change).length === 0) return await findProject(db, customerId, id);
+  const row = await named(db, 'changeProject')
+    .updateTable('project')
+    .set(change)
+    .where('customerId', '=', customerId)
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirst();
+  return row ?? null;
+}
+
 /** The customer's project with this id or slug, or null. */
 export async function findProject(db: Db, customerId: string, reference: string): Promise<Project | null> {
   const row = await named(db, 'findProject')

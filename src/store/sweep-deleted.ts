@@ -1,0 +1,72 @@
+/** Sweeping what hung on deleted executions and datasources, a bounded chunk at a time. */
+import { sql } from 'kysely';
+import type { Db } from './database.ts';
+import { named } from './statement-name.ts';
+
+/** The tables without a foreign key that grow with an execution or a datasource: whose rows they are, and their order. */
+export const SWEPT = {
+  EXECUTION: [
+    { table: 'item_log', owner: 'execution_id', order: 'id' },
+    { table: 'item_failure', owner: 'execution_id', order: 'ordinal' },
+    { table: 'item_result', owner: 'execution_id', order: 'ordinal' },
+    { table: 'execution_change', owner: 'execution_id', order: 'revision' },
+    { table: 'batch_item_input', owner: 'execution_id', order: 'ordinal' },
+    { table: 'batch_item', owner: 'execution_id', order: 'ordinal' },
+  ],
+  DATASOURCE: [{ table: 'data_element', owner: 'datasource_id', order: 'position' }],
+} as const;
+
+export type SweptTable = (typeof SWEPT)[keyof typeof SWEPT][number];
+
+/** Something deleted that may have left rows. */
+export interface Unswept {
+  readonly id: string;
+  readonly kind: keyof typeof SWEPT;
+}
+
+/** The oldest deletions whose rows are not all gone, of every project. */
+export async function findUnswept(db: Db, limit: number): Promise<readonly Unswept[]> {
+  return await named(db, 'findUnswept')
+    .selectFrom('deletion')
+    .select(['id', 'kind'])
+    .where('sweptAt', 'is', null)
+    .orderBy('deletedAt')
+    .limit(limit)
+    .execute();
+}
+
+/**
+ * Deletes up to `limit` rows from `from` on; where the next chunk begins, or null when there were no more.
+ *
+ * Raw: rows go by their place on disk, because the planner, whose statistics may not know the owner, would read the
+ * whole table for a range of keys. The cursor spares a look at those that are dead already.
+ */
+export async function sweepChunk(
+  db: Db,
+  ownerId: string,
+  { table, owner, order }: SweptTable,
+  from: number,
+  limit: number,
+): Promise<number | null> {
+  const { rows } = await sql<{ n: number; last: number | null }>`/* sweepChunk */
+with pick as materialized (
+  select ctid as place, ${sql.ref(order)} as n from ${sql.table(table)}
+  where ${sql.ref(owner)} = ${ownerId} and ${sql.ref(order)} >= ${from}
+  order by ${sql.ref(order)} limit ${limit}
+), gone as (
+  delete from ${sql.table(table)} where ctid = any(array(select place from pick))
+)
+select count(*)::int as n, max(n)::int8 as last from pick`.execute(db);
+  const { n, last } = rows[0] ?? { n: 0, last: null };
+  return n < limit || last === null ? null : last;
+}
+
+/** Notes that nothing is left of a deletion. */
+export async function markSwept(db: Db, id: string, now: Date): Promise<void> {
+  await named(db, 'markSwept').updateTable('deletion').set({ sweptAt: now }).where('id', '=', id).execute();
+}
+
+/** Forgets deletions that were swept before an instant: a repeated delete no longer knows them. */
+export async function forgetDeletions(db: Db, before: Date): Promise<void> {
+  await named(db, 'forgetDeletions').deleteFrom('deletion').where('sweptAt', '<', before).execute();
+}
