@@ -9,6 +9,7 @@ export type TopLevelCode =
   | 'BAD_USER_INPUT'
   | 'QUERY_TOO_COMPLEX'
   | 'SERVICE_STOPPING'
+  | 'SERVICE_UNAVAILABLE'
   | 'INTERNAL_SERVER_ERROR'
   | Exclude<UserErrorCode, 'VALIDATION_FAILED'>;
 

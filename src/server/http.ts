@@ -1,5 +1,6 @@
 /** The routes: what is refused first, then GraphQL, the page, the session exchange and the probes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ServiceUnavailableError } from '../domain/service-unavailable.ts';
 import type { Logger } from '../log.ts';
 import { type ExecutionRouteParts, executionPath, serveExecution } from './execution-routes.ts';
 import { sendGraphiqlAsset, sendGraphiqlPage, wantsPage } from './graphiql-assets.ts';
@@ -31,6 +32,7 @@ export function createRequestListener(
     serve(parts, request, response).catch((error: unknown) => {
       parts.log.error({ err: error }, 'unexpected error in a request');
       if (response.headersSent) response.destroy();
+      else if (error instanceof ServiceUnavailableError) sendJson(response, 503, errorBody(error.code, error.message));
       else sendJson(response, 500, errorBody('INTERNAL_SERVER_ERROR', 'Something went wrong here.'));
     });
 }

@@ -1,6 +1,7 @@
 /** Decides what a client gets to see of an error that reached the top of a GraphQL response. */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { nanoid } from 'nanoid';
+import { ServiceUnavailableError } from '../domain/service-unavailable.ts';
 import { UserError } from '../domain/user-error.ts';
 import { codedError, userErrorToGraphQL } from '../graphql/top-level-errors.ts';
 import type { Logger } from '../log.ts';
@@ -24,14 +25,14 @@ export function errorMask(log: Logger): (error: unknown) => GraphQLError {
       log.debug({ path: at?.path?.join('.') }, 'a client left before its answer');
       return new GraphQLError('The request was aborted.', { extensions: { code: 'INTERNAL_SERVER_ERROR' } });
     }
+    if (origin instanceof ServiceUnavailableError) {
+      log.warn({ err: origin, path: at?.path?.join('.') }, 'a request met a database that is away');
+      return placed(codedError(origin.code, origin.message), at);
+    }
     const errorId = `err_${nanoid(12)}`;
     log.error({ errorId, err: origin, path: at?.path?.join('.') }, 'unexpected error in a GraphQL request');
-    const { nodes, path } = at ?? {};
-    return new GraphQLError(`Something went wrong here. Its log entry is ${errorId}.`, {
-      extensions: { code: 'INTERNAL_SERVER_ERROR', errorId, unexpected: true },
-      ...(nodes && { nodes }),
-      ...(path && { path }),
-    });
+    const hidden = `Something went wrong here. Its log entry is ${errorId}.`;
+    return placed(codedError('INTERNAL_SERVER_ERROR', hidden, { errorId, unexpected: true }), at);
   };
 }
 
@@ -40,6 +41,10 @@ export function forClient(error: GraphQLError): GraphQLFormattedError {
   const { extensions: { http: _http, unexpected: _unexpected, ...extensions } = {}, ...rest } = error.toJSON();
   return { ...rest, extensions };
 }
+
+/** The error at the place in the response where another stood. */
+const placed = ({ message, extensions }: GraphQLError, at: GraphQLError | null): GraphQLError =>
+  new GraphQLError(message, { extensions, ...(at?.nodes && { nodes: at.nodes }), ...(at?.path && { path: at.path }) });
 
 /** The error that was thrown first: GraphQL wraps it once for each layer that adds a place. */
 function originOf(error: unknown): unknown {

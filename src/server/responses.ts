@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ServiceUnavailableError } from '../domain/service-unavailable.ts';
 import type { UserError, UserErrorCode } from '../domain/user-error.ts';
 import { userErrorToGraphQL } from '../graphql/top-level-errors.ts';
 import type { Refusal } from './request-guard.ts';
@@ -73,9 +74,13 @@ const USER_ERROR_STATUS: { readonly [code in UserErrorCode]: number } = {
   INVALID_STATE: 409,
   IDEMPOTENCY_CONFLICT: 409,
   ALREADY_EXISTS: 409,
+  VERSION_CONFLICT: 409,
   VALIDATION_FAILED: 422,
   LIMIT_EXCEEDED: 429,
 };
+
+/** The status for an error that no caller caused. */
+export const statusOf = (error: unknown): 500 | 503 => (error instanceof ServiceUnavailableError ? 503 : 500);
 
 /** One error in the form that GraphQL clients understand. */
 export const errorBody = (code: string, message: string) => ({ errors: [{ message, extensions: { code } }] });

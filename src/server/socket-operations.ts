@@ -9,6 +9,7 @@ import {
 } from 'graphql-ws';
 import { LIMITS } from '../domain/limits.ts';
 import type { Actor } from '../domain/model.ts';
+import { ServiceUnavailableError } from '../domain/service-unavailable.ts';
 import { UserError } from '../domain/user-error.ts';
 import { codedError } from '../graphql/top-level-errors.ts';
 import { paramCredentials } from './credentials.ts';
@@ -19,6 +20,7 @@ import type { createGraphql, GraphqlParts } from './yoga.ts';
 const UNAUTHENTICATED = 4401;
 const FORBIDDEN = 4403;
 const INTERNAL_ERROR = 1011;
+const TRY_AGAIN_LATER = 1013;
 
 /** What is kept for one socket. */
 export interface SocketState {
@@ -103,7 +105,8 @@ async function connect(
       extra.close(error.code === 'FORBIDDEN' ? FORBIDDEN : UNAUTHENTICATED, `${error.code}: ${error.message}`);
     } else {
       log.error({ err: error }, 'could not authenticate a socket');
-      extra.close(INTERNAL_ERROR, 'Something went wrong here.');
+      if (error instanceof ServiceUnavailableError) extra.close(TRY_AGAIN_LATER, error.code);
+      else extra.close(INTERNAL_ERROR, 'Something went wrong here.');
     }
     return false;
   }

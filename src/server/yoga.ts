@@ -13,6 +13,7 @@ import { headerCredentials, KEY_HEADERS } from './credentials.ts';
 import type { KeyWatch } from './key-watch.ts';
 import type { LiveStreams } from './live-streams.ts';
 import { errorMask, forClient } from './mask-error.ts';
+import { statusOf } from './responses.ts';
 
 /** Where GraphQL is served, over every transport. */
 export const GRAPHQL_PATH = '/graphql';
@@ -83,7 +84,7 @@ function useAuthentication(authenticate: Authenticate, log: Logger): Plugin<obje
         } satisfies Transport);
       } catch (error) {
         const known = error instanceof UserError ? userErrorToGraphQL(error) : mask(error);
-        const status = error instanceof UserError ? (error.code === 'FORBIDDEN' ? 403 : 401) : 500;
+        const status = error instanceof UserError ? (error.code === 'FORBIDDEN' ? 403 : 401) : statusOf(error);
         endResponse(
           fetchAPI.Response.json(
             { errors: [forClient(known)] },

@@ -23,7 +23,7 @@ export interface AnswerLimits {
 export const ANSWER_LIMITS: AnswerLimits = { laneMs: 15_000, otherMs: STATEMENT_TIMEOUT_MS + 5_000 };
 
 /** Take no longer on a large execution than on a small one. */
-const FOR_LANES: ReadonlySet<string> = new Set(['settle', 'claimStretch', 'openExecutions', 'isAlive']);
+const FOR_LANES: ReadonlySet<string> = new Set(['settle', 'claimStretch', 'openExecutions', 'isAlive', 'ping']);
 const IN_TRANSACTIONS: ReadonlySet<string> = new Set(['begin', 'commit', 'rollback']);
 /** A statement's name: in front of a raw one, behind one that Kysely built. */
 const NAME = /^\/\* (\w+) \*\/|\/\* (\w+) \*\/$/;

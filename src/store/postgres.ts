@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import { ServiceUnavailableError } from '../domain/service-unavailable.ts';
 import {
   ANSWER_LIMITS,
   type AnswerLimits,
@@ -13,6 +14,7 @@ import {
 } from './answer-limit.ts';
 import { prepareRawStatements } from './prepared.ts';
 import type { Database } from './tables.ts';
+import { nameOutages } from './unavailable.ts';
 
 const INT8_OID = 20;
 /** PostgreSQL 15, in the form of `server_version_num`. */
@@ -68,6 +70,7 @@ export async function openPostgres(
     prepareRawStatements(client);
     limitAnswers(client, options.answerLimits ?? ANSWER_LIMITS);
   });
+  nameOutages(pool);
   const db = new Kysely<Database>({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
@@ -105,7 +108,8 @@ async function checkServer(db: Kysely<Database>): Promise<void> {
 /** A connection that was never made, said with the server's address; null when the trouble is another. */
 function unreachable(error: unknown, url: string): UnusableServerError | null {
   // A name with several addresses fails with one error for each.
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const cause: unknown = error instanceof ServiceUnavailableError ? error.cause : error;
+  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
   if (!(first instanceof Error) || !('syscall' in first)) return null;
   return new UnusableServerError(`The database server at ${new URL(url).host} cannot be reached: ${first.message}.`);
 }
