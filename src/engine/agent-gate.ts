@@ -167,10 +167,19 @@ function throttle({ starts, per }: RateLimit, signal: AbortSignal): () => Promis
   };
 }
 
+/** How long a gate is kept that no lane uses, in ms: its rate limit must not forget a start, however slow the limit. */
+const KEPT_MS = 2 * UNIT_MS.MINUTE;
+
+interface KeptGate {
+  readonly gate: AgentGate;
+  lanes: number;
+  leftAt: number;
+}
+
 /** The gates of one node. */
 export class AgentGates {
   readonly #clock: Clock;
-  readonly #gates = new Map<string, AgentGate>();
+  readonly #gates = new Map<string, KeptGate>();
   readonly #closed = new AbortController();
 
   constructor(clock: Clock) {
@@ -182,11 +191,38 @@ export class AgentGates {
     this.#closed.abort();
   }
 
-  /** The gate that all executions share which call this agent under this limit. */
+  /** The gate that all executions share which call this agent under this limit; for a lane, until it calls `leave`. */
   of(agentId: string, rateLimit: RateLimit | null): AgentGate {
-    const key = `${agentId} ${rateLimit?.starts ?? ''} ${rateLimit?.per ?? ''}`;
-    const gate = this.#gates.get(key) ?? new AgentGate(this.#clock, rateLimit, this.#closed.signal);
-    this.#gates.set(key, gate);
-    return gate;
+    this.#forget();
+    const key = keyOf(agentId, rateLimit);
+    const fresh = () => ({ gate: new AgentGate(this.#clock, rateLimit, this.#closed.signal), lanes: 0, leftAt: 0 });
+    const kept = this.#gates.get(key) ?? fresh();
+    kept.lanes += 1;
+    this.#gates.set(key, kept);
+    return kept.gate;
+  }
+
+  /** A lane needs the gate that it got for this agent and limit no more. */
+  leave(agentId: string, rateLimit: RateLimit | null): void {
+    const kept = this.#gates.get(keyOf(agentId, rateLimit));
+    if (kept === undefined) return;
+    kept.lanes -= 1;
+    kept.leftAt = this.#clock.now().getTime();
+  }
+
+  /** Gates that are kept. */
+  get size(): number {
+    return this.#gates.size;
+  }
+
+  /** Drops the gates that no lane has used for long; a storm that went on then is to be found out anew. */
+  #forget(): void {
+    const now = this.#clock.now().getTime();
+    for (const [key, { lanes, leftAt }] of this.#gates) {
+      if (lanes === 0 && now - leftAt > KEPT_MS) this.#gates.delete(key);
+    }
   }
 }
+
+const keyOf = (agentId: string, rateLimit: RateLimit | null): string =>
+  `${agentId} ${rateLimit?.starts ?? ''} ${rateLimit?.per ?? ''}`;

@@ -234,13 +234,13 @@ export class ExecutionRunner {
         },
       );
       this.#lanes.set(no, lane);
-      const run = this.#runLane(no, lane);
+      const run = this.#runLane(taken, lane);
       this.#laneRuns.add(run);
       void run.finally(() => this.#laneRuns.delete(run));
     }
   }
 
-  async #runLane(no: number, lane: LaneRunner): Promise<void> {
+  async #runLane({ lane: { no }, spec }: TakenLane, lane: LaneRunner): Promise<void> {
     try {
       const end = await lane.run();
       this.#parts.log.debug({ executionId: this.#id, lane: no, end }, 'lane left');
@@ -249,6 +249,7 @@ export class ExecutionRunner {
       await this.#stumbleAndPause(error);
     } finally {
       if (this.#noted !== null) this.#noteWait(null);
+      for (const { agentId, rateLimit = null } of spec.tiers) this.#shared.gates.leave(agentId, rateLimit);
       this.#lanes.delete(no);
       this.#wake.set();
     }

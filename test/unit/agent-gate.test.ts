@@ -108,3 +108,24 @@ test('executions share a gate by agent and limit', () => {
   expect(gates.of('a', limit)).not.toBe(gates.of('b', limit));
   expect(gates.of('a', null)).not.toBe(gates.of('a', limit));
 });
+
+test('a gate that no lane uses is forgotten, but not before its rate limit is', () => {
+  const gates = new AgentGates(systemClock);
+  const limit = { starts: 1, per: 'MINUTE' } as const;
+  const began = Date.now();
+  const used = gates.of('used', null);
+  const limited = gates.of('limited', limit);
+  for (let n = 0; n < 100; n += 1) {
+    gates.of(`agent-${n}`, null);
+    gates.leave(`agent-${n}`, null);
+  }
+  gates.leave('limited', limit);
+  vi.setSystemTime(began + 60_000);
+  expect(gates.of('limited', limit)).toBe(limited);
+  gates.leave('limited', limit);
+  vi.setSystemTime(began + 121_000);
+  expect(gates.of('used', null)).toBe(used);
+  expect(gates.size).toBe(2);
+  vi.setSystemTime(began + 200_000);
+  expect(gates.of('limited', limit)).not.toBe(limited);
+});
