@@ -53,6 +53,11 @@ export function createFolderSource(roots: FolderRoots): ElementSources {
       };
     },
 
+    async count(datasource) {
+      const { folder, glob } = await locate(datasource);
+      return (await listings.list(folder, glob)).length;
+    },
+
     async find(datasource, elementId) {
       const { folder, glob } = await locate(datasource);
       if (!globMatcher(glob)(elementId)) return null;

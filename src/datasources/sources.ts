@@ -1,9 +1,10 @@
 /** Lists and reads the elements of every kind of datasource. */
-import type { Datasource } from '../domain/model.ts';
+import { type Datasource, holdsResults } from '../domain/model.ts';
 import type { ElementSources } from '../services/ports.ts';
 import type { Db } from '../store/database.ts';
 import { createFolderRoots } from './folder-root.ts';
 import { createFolderSource } from './folder-source.ts';
+import { createResultSource } from './result-source.ts';
 import { createStoredSource } from './stored-source.ts';
 
 /**
@@ -14,9 +15,14 @@ import { createStoredSource } from './stored-source.ts';
 export function createSources(db: Db, foldersDir: string | null): ElementSources {
   const folders = createFolderSource(createFolderRoots(db, foldersDir));
   const rows = createStoredSource(db);
-  const sourceOf = ({ kind }: Datasource): ElementSources => (kind === 'FOLDER' ? folders : rows);
+  const results = createResultSource(db);
+  const sourceOf = (datasource: Datasource): ElementSources => {
+    if (datasource.kind === 'FOLDER') return folders;
+    return holdsResults(datasource) ? results : rows;
+  };
   return {
     page: (datasource, ...rest) => sourceOf(datasource).page(datasource, ...rest),
+    count: (datasource) => sourceOf(datasource).count(datasource),
     find: (datasource, ...rest) => sourceOf(datasource).find(datasource, ...rest),
     read: (datasource, ...rest) => sourceOf(datasource).read(datasource, ...rest),
     exists: (datasource, ...rest) => sourceOf(datasource).exists(datasource, ...rest),

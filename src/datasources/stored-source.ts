@@ -2,7 +2,7 @@
 import { compileFilters } from '../domain/filters.ts';
 import type { DataElement } from '../domain/model.ts';
 import type { ElementSources } from '../services/ports.ts';
-import { findElement, listElements, readElement } from '../store/data-elements.ts';
+import { countElements, findElement, listElements, readElement } from '../store/data-elements.ts';
 import type { Db } from '../store/database.ts';
 import { createPauser } from './pauser.ts';
 import { elementNotFound } from './source-error.ts';
@@ -34,6 +34,8 @@ export function createStoredSource(db: Db): ElementSources {
         if (elements.length === limit) return { elements, cursors, cursor: String(position) };
       }
     },
+
+    count: (datasource) => countElements(db, datasource.id),
 
     find: (datasource, elementId) => findElement(db, datasource.id, elementId),
 

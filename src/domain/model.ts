@@ -50,6 +50,10 @@ export interface Actor {
 export const DATASOURCE_KINDS = ['FOLDER', 'STORED', 'INLINE', 'RESULTS', 'EXECUTION_RESULTS'] as const;
 export type DatasourceKind = (typeof DATASOURCE_KINDS)[number];
 
+/** Whether a datasource's elements are results of executions. */
+export const holdsResults = ({ kind }: Pick<Datasource, 'kind'>): boolean =>
+  kind === 'RESULTS' || kind === 'EXECUTION_RESULTS';
+
 export interface Datasource {
   readonly id: string;
   readonly projectId: string;

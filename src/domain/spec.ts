@@ -1,5 +1,6 @@
 /** The batch spec: what a definition says and an execution runs, in its JSON form. */
 import type { Backoff, RetryRule } from './retry-policy.ts';
+import type { OutputRules } from './tier-output.ts';
 import type { TokenPrices } from './usage.ts';
 
 /** Which elements of a datasource an execution takes; all given filters must match. */
@@ -20,7 +21,7 @@ export interface RateLimit {
 }
 
 /** One stage of a definition. */
-export interface TierSpec {
+export interface TierSpec extends OutputRules {
   /** The agent's id or name as the user gave it. */
   readonly agent: string;
   readonly userMessage?: string;

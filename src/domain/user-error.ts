@@ -24,6 +24,7 @@ export const USER_ERROR_CODES = {
   INVALID_STATE: 'The object is in a state that does not allow this.',
   IDEMPOTENCY_CONFLICT: 'The idempotency key was used before with other input.',
   ALREADY_EXISTS: 'The name is taken.',
+  VERSION_CONFLICT: 'Another version has been made meanwhile.',
   LIMIT_EXCEEDED: 'A limit of this service is reached.',
   UNAUTHENTICATED: 'No valid API key came with the request.',
   FORBIDDEN: 'The API key does not allow this.',
@@ -85,6 +86,20 @@ export class AlreadyExistsError extends UserError {
   constructor(what: string, name: string, existingId: string | null = null) {
     super('ALREADY_EXISTS', `There is already a ${what} named ${JSON.stringify(name.slice(0, 80))}.`);
     this.existingId = existingId;
+  }
+}
+
+/** The newest version of a definition is another than the caller expects. */
+export class VersionConflictError extends UserError {
+  readonly newestId: string;
+  readonly newestVersion: number;
+  constructor(newest: { readonly id: string; readonly name: string; readonly version: number }, expected: number) {
+    super(
+      'VERSION_CONFLICT',
+      `The newest version of ${JSON.stringify(newest.name)} is ${newest.version}, not ${expected}.`,
+    );
+    this.newestId = newest.id;
+    this.newestVersion = newest.version;
   }
 }
 

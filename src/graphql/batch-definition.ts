@@ -1,15 +1,12 @@
 /** Batch definitions: named, immutable, versioned recipes. */
-import { LIMITS } from '../domain/limits.ts';
 import type { BatchDefinition } from '../domain/model.ts';
-import { ValidationError } from '../domain/user-error.ts';
-import { createBatchDefinition } from '../services/create-batch-definition.ts';
 import {
   type DefinitionReference,
   getBatchDefinition,
   getBatchDefinitions,
   listBatchDefinitions,
+  listDefinitionVersions,
 } from '../services/read-definitions.ts';
-import { BatchSpecInput } from './batch-spec-input.ts';
 import { builder } from './builder.ts';
 import { connectionOf, keysetArgs, ordering, pageCost, toConnection } from './connection.ts';
 import { actorOf, type BatchLoad, type Context } from './context.ts';
@@ -37,7 +34,8 @@ export const BatchDefinitionType = BatchDefinitionRef.implement({
       type: BatchDefinitionRef,
       nullable: true,
       complexity: 2,
-      description: 'The version that was the newest when this one was made; null for the first.',
+      description:
+        'The version it was made from: the one that was updated, else the newest at the time; null for a first.',
       resolve: ({ parentId }, _args, ctx) => (parentId === null ? null : loadDefinition(ctx, parentId)),
     }),
     urn: t.exposeString('urn', {
@@ -54,6 +52,11 @@ export const BatchDefinitionType = BatchDefinitionRef.implement({
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
     createdBy: t.exposeID('createdBy', { nullable: true, description: 'The API key that made it, `key_…`.' }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was deleted: nothing new is made from it, and what was made stays. null while it is not.',
+    }),
   }),
 });
 
@@ -65,17 +68,37 @@ const byCreation = ordering<BatchDefinition>(
   { text: (row) => row.id },
 );
 const BatchDefinitionConnection = connectionOf(BatchDefinitionType, 'BatchDefinition');
+const byVersion = ordering<BatchDefinition>('definition-versions.newest', { int: (row) => row.version });
+
+builder.objectField(BatchDefinitionType, 'versions', (t) =>
+  t.connection(
+    {
+      type: BatchDefinitionType,
+      description: 'The versions of its name that are not deleted, the highest number first.',
+      complexity: pageCost,
+      resolve: async (definition, args, ctx) => {
+        const page = keysetArgs(args, byVersion);
+        return toConnection(await listDefinitionVersions(ctx.deps, definition, page), page, byVersion);
+      },
+    },
+    BatchDefinitionConnection,
+  ),
+);
 
 builder.queryField('batchDefinitions', (t) =>
   t.connection(
     {
       type: BatchDefinitionType,
-      description: "The versions of the project's definitions, newest first.",
+      description: "The versions of the project's definitions that are not deleted, newest first.",
       complexity: pageCost,
-      args: { name: t.arg.string({ description: 'The versions of this definition alone.' }) },
-      resolve: async (_root, { name, ...args }, ctx) => {
+      args: {
+        name: t.arg.string({ description: 'The versions of this definition alone.' }),
+        newestOnly: t.arg.boolean({ description: 'Only the newest version of each name. Default false.' }),
+      },
+      resolve: async (_root, { name, newestOnly, ...args }, ctx) => {
         const page = keysetArgs(args, byCreation);
-        return toConnection(await listBatchDefinitions(ctx.deps, actorOf(ctx), page, name ?? null), page, byCreation);
+        const rows = await listBatchDefinitions(ctx.deps, actorOf(ctx), page, { name, newestOnly });
+        return toConnection(rows, page, byCreation);
       },
     },
     BatchDefinitionConnection,
@@ -87,7 +110,7 @@ builder.queryField('batchDefinition', (t) =>
     type: BatchDefinitionType,
     nullable: true,
     description:
-      'The definition version that exactly one of id, urn and name stands for; null when the project has none.',
+      'The definition version that exactly one of id, urn and name stands for; null when the project has none. A deleted one is found by id and by urn only.',
     args: {
       id: t.arg.id({ description: 'The id of a version, `def_…`.' }),
       urn: t.arg.string({ description: 'The URN of a version.' }),
@@ -117,43 +140,3 @@ function referenceOf({ id, urn, name, version }: ReferenceArgs): DefinitionRefer
   if (version != null && name == null) throw badUserInput('version goes with name.');
   return reference;
 }
-
-const CreateBatchDefinitionInput = builder.inputType('CreateBatchDefinitionInput', {
-  description: 'What a version of a definition is made from.',
-  fields: (t) => ({
-    spec: t.field({
-      type: BatchSpecInput,
-      required: true,
-      description: 'Its content; the name in it says whose version it is.',
-    }),
-    description: t.string({
-      description: `What it is for, at most ${LIMITS.messageLength} characters; kept with a new version, and no part of its content.`,
-    }),
-  }),
-});
-
-const CreateBatchDefinitionSuccess = builder
-  .objectRef<{ readonly batchDefinition: BatchDefinition; readonly created: boolean }>('CreateBatchDefinitionSuccess')
-  .implement({
-    description: 'The definition has a version with this content.',
-    fields: (t) => ({
-      batchDefinition: t.expose('batchDefinition', { type: BatchDefinitionType, description: 'That version.' }),
-      created: t.exposeBoolean('created', {
-        description: 'Whether it is new; false when the same content was stored before.',
-      }),
-    }),
-  });
-
-builder.mutationField('createBatchDefinition', (t) =>
-  t.field({
-    type: CreateBatchDefinitionSuccess,
-    description:
-      'Stores a recipe. The same content under a name is the same version; new content is the next one. Nothing runs.',
-    errors: { types: [ValidationError] },
-    args: { input: t.arg({ type: CreateBatchDefinitionInput, required: true, description: 'What it is made from.' }) },
-    resolve: async (_root, { input }, ctx) => {
-      const { definition, created } = await createBatchDefinition(ctx.deps, actorOf(ctx), input);
-      return { batchDefinition: definition, created };
-    },
-  }),
-);

@@ -25,6 +25,14 @@ builder.objectFields(ExecutionType, (t) => ({
     description: 'Where its elements come from; an INLINE one when they came with the call.',
     resolve: ({ inputDatasourceId }, _args, ctx) => loadDatasource(ctx, inputDatasourceId),
   }),
+  outputDatasource: t.field({
+    type: DatasourceType,
+    nullable: true,
+    description:
+      'The datasource whose elements its results are: the RESULTS one that it names, else an EXECUTION_RESULTS one of its own. null when that was deleted.',
+    resolve: ({ outputDatasourceId }, _args, ctx) =>
+      outputDatasourceId === null ? null : loadDatasource(ctx, outputDatasourceId),
+  }),
 }));
 
 builder.objectFields(TierType, (t) => ({

@@ -1,12 +1,13 @@
 /** The inputs that describe a batch: the spec, its elements, filters and parameters, and an execution's overrides. */
 import { LIMITS } from '../domain/limits.ts';
 import { DEFAULT_BACKOFF } from '../domain/retry-policy.ts';
+import { ARTIFACT_RULES, ArtifactRuleInput, OUTPUT_SCHEMA } from './artifact-rule-input.ts';
 import { ErrorCategoryEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
 
 const { concurrency, retryLimit, itemTimeoutMs, backoffMs, backoffFactor } = LIMITS;
 
-const EXECUTION_TEXT = {
+export const EXECUTION_TEXT = {
   concurrency: `Items that run at once, ${concurrency.min}-${concurrency.max}.`,
   retryLimit: `Automatic tries more after a failed attempt, in each tier, ${retryLimit.min}-${retryLimit.max}.`,
   itemTimeoutMs: `Time that one attempt may take, in ms, ${itemTimeoutMs.min}-${itemTimeoutMs.max} (24 h).`,
@@ -103,7 +104,7 @@ const RateUnitEnum = builder.enumType('RateUnit', {
   values: { SECOND: { description: 'Any second.' }, MINUTE: { description: 'Any minute.' } },
 });
 
-const AgentRateLimitInput = builder.inputType('AgentRateLimitInput', {
+export const AgentRateLimitInput = builder.inputType('AgentRateLimitInput', {
   description:
     'How often an agent may be called: in no stretch of time of that length do more calls start, on one node, over all executions that give the same limit.',
   fields: (t) => ({
@@ -115,7 +116,7 @@ const AgentRateLimitInput = builder.inputType('AgentRateLimitInput', {
   }),
 });
 
-const BatchTierInput = builder.inputType('BatchTierInput', {
+export const BatchTierInput = builder.inputType('BatchTierInput', {
   description: 'One stage: an item enters it with the result of the stage before.',
   fields: (t) => ({
     agent: t.string({ required: true, description: "The agent's id or name." }),
@@ -130,6 +131,8 @@ const BatchTierInput = builder.inputType('BatchTierInput', {
       type: AgentRateLimitInput,
       description: 'How often the agent may be called; as often as the concurrency allows when absent.',
     }),
+    outputSchema: t.field({ type: 'JSON', description: OUTPUT_SCHEMA }),
+    artifacts: t.field({ type: [ArtifactRuleInput], description: ARTIFACT_RULES }),
   }),
 });
 
@@ -141,7 +144,7 @@ const BackoffJitterEnum = builder.enumType('BackoffJitter', {
   },
 });
 
-const BackoffInput = builder.inputType('BackoffInput', {
+export const BackoffInput = builder.inputType('BackoffInput', {
   description:
     'How long to wait between attempts: `baseMs` × `factor` to the power of the failed attempts before, at most `maxMs`.',
   fields: (t) => ({
@@ -165,7 +168,7 @@ const BackoffInput = builder.inputType('BackoffInput', {
   }),
 });
 
-const RetryRuleInput = builder.inputType('RetryRuleInput', {
+export const RetryRuleInput = builder.inputType('RetryRuleInput', {
   description: 'How errors of one category are retried, in place of the general rules.',
   fields: (t) => ({
     category: t.field({ type: ErrorCategoryEnum, required: true, description: 'Which errors.' }),
@@ -190,6 +193,16 @@ const BatchExecutionParams = builder.inputType('BatchExecutionParams', {
   }),
 });
 
+export const BatchOutputConfig = builder.inputType('BatchOutputConfig', {
+  description: 'Where results go.',
+  fields: (t) => ({
+    datasourceId: t.id({
+      description:
+        "A datasource of kind RESULTS (`createResultsDatasource`), `ds_…`, that gathers them; null: a datasource of each execution's own.",
+    }),
+  }),
+});
+
 export const BatchSpecInput = builder.inputType('BatchSpecInput', {
   description: 'A batch definition in full: who works on what, and how. Give `agent`, or `tiers` for several stages.',
   fields: (t) => ({
@@ -203,11 +216,17 @@ export const BatchSpecInput = builder.inputType('BatchSpecInput', {
       description: "The configuration of `agent`; it must fit the agent's `configSchema`.",
     }),
     rateLimit: t.field({ type: AgentRateLimitInput, description: 'How often `agent` may be called.' }),
+    outputSchema: t.field({ type: 'JSON', description: OUTPUT_SCHEMA }),
+    artifacts: t.field({ type: [ArtifactRuleInput], description: ARTIFACT_RULES }),
     tiers: t.field({ type: [BatchTierInput], description: `The stages in order, 1-${LIMITS.tiers}.` }),
     userMessage: t.string({
       description: `Instructions for every agent whose tier has none of its own, ${USER_MESSAGE}.`,
     }),
     input: t.field({ type: BatchInputConfig, required: true, description: 'The elements to work on.' }),
+    output: t.field({
+      type: BatchOutputConfig,
+      description: "Where results go; a datasource of each execution's own when absent.",
+    }),
     execution: t.field({ type: BatchExecutionParams, description: 'How it runs; the defaults where absent.' }),
     additionalProperties: t.field({ type: 'JSON', description: 'Your own; kept, not looked at.' }),
   }),
@@ -234,5 +253,6 @@ export const BatchInputOverrides = builder.inputType('BatchInputOverrides', {
     concurrency: t.int({ description: EXECUTION_TEXT.concurrency }),
     retryLimit: t.int({ description: EXECUTION_TEXT.retryLimit }),
     itemTimeoutMs: t.int({ description: EXECUTION_TEXT.itemTimeoutMs }),
+    output: t.field({ type: BatchOutputConfig, description: 'Another place for the results.' }),
   }),
 });

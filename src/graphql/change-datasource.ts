@@ -3,7 +3,11 @@ import { LIMITS } from '../domain/limits.ts';
 import type { DataElement, Datasource } from '../domain/model.ts';
 import { AlreadyExistsError, InvalidStateError, NotFoundError, ValidationError } from '../domain/user-error.ts';
 import { addDataElements } from '../services/add-data-elements.ts';
-import { createFolderDatasource, createStoredDatasource } from '../services/create-datasource.ts';
+import {
+  createFolderDatasource,
+  createResultsDatasource,
+  createStoredDatasource,
+} from '../services/create-datasource.ts';
 import { deleteDatasource } from '../services/delete-datasource.ts';
 import { removeDataElements } from '../services/remove-data-elements.ts';
 import { DataElementInput } from './batch-spec-input.ts';
@@ -78,6 +82,38 @@ builder.mutationField('createStoredDatasource', (t) =>
     args: { input: t.arg({ type: CreateStoredDatasourceInput, required: true, description: 'What it is made from.' }) },
     resolve: async (_root, { input }, ctx) => ({
       datasource: await createStoredDatasource(ctx.deps, actorOf(ctx), input),
+    }),
+  }),
+);
+
+const CreateResultsDatasourceInput = builder.inputType('CreateResultsDatasourceInput', {
+  description: 'What a datasource of results is made from.',
+  fields: (t) => ({
+    name: t.string({ required: true, description: NAME }),
+    description: t.string({ description: DESCRIPTION }),
+  }),
+});
+
+const CreateResultsDatasourceSuccess = builder
+  .objectRef<{ readonly datasource: Datasource }>('CreateResultsDatasourceSuccess')
+  .implement({
+    description: 'The datasource was made.',
+    fields: (t) => ({
+      datasource: t.expose('datasource', { type: DatasourceType, description: 'The new datasource.' }),
+    }),
+  });
+
+builder.mutationField('createResultsDatasource', (t) =>
+  t.field({
+    type: CreateResultsDatasourceSuccess,
+    description:
+      'Makes a datasource that gathers the results of the executions that name it as their `output`; other executions can read it.',
+    errors: { types: [ValidationError, AlreadyExistsError] },
+    args: {
+      input: t.arg({ type: CreateResultsDatasourceInput, required: true, description: 'What it is made from.' }),
+    },
+    resolve: async (_root, { input }, ctx) => ({
+      datasource: await createResultsDatasource(ctx.deps, actorOf(ctx), input),
     }),
   }),
 );
@@ -177,7 +213,7 @@ builder.mutationField('deleteDatasource', (t) =>
   t.field({
     type: DeleteDatasourceSuccess,
     description:
-      'Deletes a datasource with its elements; files of a folder stay. Refused (InvalidStateError, status IN_USE or REFERENCED) while an execution refers to it, also an ended one: a retry reads the elements again.',
+      'Deletes a datasource with its elements; files of a folder stay, and results stay with their items. Refused (InvalidStateError, status IN_USE or REFERENCED) while an execution reads it, also an ended one, since a retry reads the elements again, and while an open one writes its results to it.',
     errors: { types: [ValidationError, NotFoundError, InvalidStateError] },
     args: { input: t.arg({ type: DeleteDatasourceInput, required: true, description: 'Which one.' }) },
     resolve: async (_root, { input }, ctx) => ({

@@ -1,7 +1,7 @@
 /** The mutation that makes an execution. */
 import { LIMITS } from '../domain/limits.ts';
 import type { Execution } from '../domain/model.ts';
-import { IdempotencyConflictError, NotFoundError, ValidationError } from '../domain/user-error.ts';
+import { IdempotencyConflictError, InvalidStateError, NotFoundError, ValidationError } from '../domain/user-error.ts';
 import { createBatchExecution } from '../services/create-batch-execution.ts';
 import { ExecutionType } from './batch-execution.ts';
 import { BatchInputOverrides, BatchSource } from './batch-spec-input.ts';
@@ -71,7 +71,7 @@ builder.mutationField('createBatchExecution', (t) =>
     type: CreateSuccess,
     description:
       'Makes an execution and starts it: its items are read from the datasource, and the first ones run meanwhile. Watch it with `batchExecutionUpdated`. Zero matching items are no error: it completes at once.',
-    errors: { types: [ValidationError, NotFoundError, IdempotencyConflictError] },
+    errors: { types: [ValidationError, NotFoundError, InvalidStateError, IdempotencyConflictError] },
     args: { input: t.arg({ type: CreateInput, required: true, description: 'What it is made from.' }) },
     resolve: async (_root, { input }, ctx) => {
       const { execution, created } = await createBatchExecution(ctx.deps, actorOf(ctx), input);

@@ -18,6 +18,13 @@ const DatasourceKindEnum = builder.enumType('DatasourceKind', {
       description:
         'They came with a call that made a definition or an execution and are fixed, or they were added to a draft.',
     },
+    RESULTS: {
+      description:
+        'They are the results of the executions that name it as their output: nothing is copied. Made by `createResultsDatasource`.',
+    },
+    EXECUTION_RESULTS: {
+      description: 'They are the results of the one execution that it was made for, because that names no output.',
+    },
   } satisfies { [kind in (typeof DATASOURCE_KINDS)[number]]: { description: string } },
 });
 
@@ -36,7 +43,9 @@ export const DatasourceType = builder.objectRef<Datasource>('Datasource').implem
     id: t.exposeID('id', { description: 'The id, `ds_…`.' }),
     projectId: t.exposeID('projectId', { description: 'The project it belongs to.' }),
     kind: t.expose('kind', { type: DatasourceKindEnum, description: 'Where its elements are.' }),
-    name: t.exposeString('name', { description: 'The name, unique in the project; of an INLINE one, a made one.' }),
+    name: t.exposeString('name', {
+      description: 'The name, unique in the project; of an INLINE or EXECUTION_RESULTS one, a made one.',
+    }),
     description: t.exposeString('description', {
       nullable: true,
       description: 'What it is for; null when nobody said.',
@@ -58,7 +67,7 @@ export const DatasourceType = builder.objectRef<Datasource>('Datasource').implem
     elements: t.field({
       type: DataElementConnection,
       description:
-        'Its elements in the order in which an execution takes them: stored ones as they were added, files by path. Read forwards only.',
+        'Its elements in the order in which an execution takes them: stored ones as they were added, files by path, results by execution and ordinal. Read forwards only.',
       complexity: pageCost,
       args: {
         first: t.arg.int({ description: 'How many elements, 0-1000; 50 by default.' }),
@@ -81,6 +90,8 @@ export const loadDatasource = (ctx: Context, id: string): Promise<Datasource | n
 
 registerNode('Datasource', DatasourceType, (ctx, _actor, id) => loadDatasource(ctx, id));
 
+const NAMED_KINDS = ['FOLDER', 'STORED', 'RESULTS'] as const;
+
 const byCreation = ordering<Datasource>(
   'datasources.oldest',
   { instant: (row) => row.createdAt },
@@ -97,13 +108,13 @@ builder.queryField('datasources', (t) =>
       args: {
         kinds: t.arg({
           type: [DatasourceKindEnum],
-          defaultValue: ['FOLDER', 'STORED'],
+          defaultValue: [...NAMED_KINDS],
           description: 'Datasources of these kinds.',
         }),
       },
       resolve: async (_root, { kinds, ...args }, ctx) => {
         const page = keysetArgs(args, byCreation);
-        const rows = await listDatasources(ctx.deps, actorOf(ctx), page, kinds ?? ['FOLDER', 'STORED']);
+        const rows = await listDatasources(ctx.deps, actorOf(ctx), page, kinds ?? NAMED_KINDS);
         return toConnection(rows, page, byCreation);
       },
     },

@@ -10,6 +10,7 @@ import {
   type UserErrorCode,
   ValidationError,
   type ValidationIssue,
+  VersionConflictError,
 } from '../domain/user-error.ts';
 import { builder } from './builder.ts';
 
@@ -100,6 +101,16 @@ builder.objectType(AlreadyExistsError, {
       nullable: true,
       description: 'Who has the name; null when this key may not see it.',
     }),
+  }),
+});
+
+builder.objectType(VersionConflictError, {
+  name: 'VersionConflictError',
+  description: 'The newest version of the definition is another than the caller expects: somebody made one meanwhile.',
+  interfaces: [UserErrorInterface],
+  fields: (t) => ({
+    newestId: t.exposeID('newestId', { description: 'The id of the newest version, `def_…`.' }),
+    newestVersion: t.exposeInt('newestVersion', { description: 'Its number.' }),
   }),
 });
 

@@ -63,7 +63,11 @@ export async function addDataElements(
 /** Throws InvalidStateError unless elements may be added to and removed from the datasource. */
 export function mustBeStored({ kind }: Datasource): void {
   if (kind === 'STORED') return;
-  const why =
-    kind === 'FOLDER' ? 'its elements are the files of its folder' : 'its items came with a call and are fixed';
+  const why = {
+    FOLDER: 'its elements are the files of its folder',
+    INLINE: 'its items came with a call and are fixed',
+    RESULTS: 'they are results of executions',
+    EXECUTION_RESULTS: 'they are results of an execution',
+  }[kind];
   throw new InvalidStateError(`The elements of this datasource cannot be changed: ${why}.`, kind);
 }

@@ -10,13 +10,24 @@
 import { contentHash } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { Actor, Datasource } from '../domain/model.ts';
-import type { BatchSpec, ExecutionParams, InputFilters, InputOverrides, PinnedTier, TierSpec } from '../domain/spec.ts';
+import type {
+  BatchSpec,
+  ExecutionParams,
+  InputFilters,
+  InputOverrides,
+  OutputConfig,
+  PinnedTier,
+  TierSpec,
+} from '../domain/spec.ts';
 import { ValidationError, type ValidationIssue } from '../domain/user-error.ts';
 import type { NewElement } from '../store/data-elements.ts';
 import type { Tx } from '../store/database.ts';
 import { findDatasource, keepDatasource } from '../store/datasources.ts';
+import { checkOutput, mustKeepOutput, refuseLoop } from './batch-output.ts';
 import { checkElements, defaultItemId } from './element-input.ts';
 import type { IssueList, Loc } from './issue-list.ts';
+import { checkSchemas, type OutputRulesInput, readOutputRules } from './output-rules-input.ts';
+import { ownJson } from './own-json.ts';
 import { type PlacedTier, pinAgents } from './pin-agents.ts';
 import type { ServiceDeps } from './ports.ts';
 import {
@@ -28,7 +39,6 @@ import {
   label,
   type OverridesInput,
   overridesSchema,
-  ownJson,
   rateLimit,
   type TierInput,
   userMessage,
@@ -42,6 +52,8 @@ export interface PreparedSpec {
   /** Where the elements come from: a datasource that is there, or items that are still to be stored. */
   readonly source: { readonly datasource: Datasource; readonly loc: Loc } | { readonly items: readonly NewElement[] };
   readonly filters: InputFilters | undefined;
+  /** The datasource of results that is named; undefined: one of each execution's own. */
+  readonly output: OutputConfig | undefined;
   readonly execution: ExecutionParams;
   readonly additionalProperties: unknown;
 }
@@ -52,7 +64,7 @@ export interface PreparedSpec {
  * A draft's elements may still be to come, and are its own: its source is the items that came along, if any.
  */
 export async function prepareSpec(
-  deps: Pick<ServiceDeps, 'db' | 'agents'>,
+  deps: Pick<ServiceDeps, 'db' | 'agents' | 'outputs'>,
   actor: Actor,
   input: BatchSpecInput,
   loc: Loc,
@@ -63,8 +75,12 @@ export async function prepareSpec(
   const filters = issues.check(filtersSchema.nullish(), input.input.filters, [...loc, 'input', 'filters']);
   const execution = issues.check(executionSchema.nullish(), input.execution, [...loc, 'execution']);
   issues.check(ownJson(LIMITS.metadataBytes), input.additionalProperties, [...loc, 'additionalProperties']);
-  const tiers = await pinAgents(deps, actor, checkTiers(input, loc, issues), issues);
+  const given = checkTiers(input, loc, issues);
+  const tiers = await pinAgents(deps, actor, given, issues);
+  for (const { tier, agentLoc } of given) await checkSchemas(deps, tier, agentLoc.slice(0, -1), issues);
   const source = await checkSource(deps, actor, input.input, [...loc, 'input'], issues, isDraft);
+  const output = await checkOutput(deps.db, actor, input.output, [...loc, 'output'], issues);
+  refuseLoop(input.input.datasourceId, output, [...loc, 'output', 'datasourceId'], issues);
   if (!issues.isEmpty || name === undefined || tiers === undefined || source === undefined) return undefined;
   const { additionalProperties } = input;
   return {
@@ -72,6 +88,7 @@ export async function prepareSpec(
     tiers,
     source,
     filters: filtersOf(filters),
+    output,
     execution: executionParamsOf(execution),
     additionalProperties,
   };
@@ -88,15 +105,17 @@ export async function storePrepared(
   actor: Actor,
   prepared: PreparedSpec,
 ): Promise<{ spec: BatchSpec; datasource: Datasource }> {
-  const { source, filters, tiers, name, execution, additionalProperties } = prepared;
+  const { source, filters, output, tiers, name, execution, additionalProperties } = prepared;
   const { projectId } = actor;
   const datasource = 'items' in source ? await storeInlineItems(tx, deps, projectId, source.items) : source.datasource;
   if ('loc' in source && !(await keepDatasource(tx, projectId, datasource.id))) {
     throw new ValidationError([datasourceGone(source.loc, datasource.id)]);
   }
+  if (output !== undefined) await mustKeepOutput(tx, projectId, output, ['input']);
   const spec = {
     ...{ name, execution, tiers: tiers.map(unpinned) },
     input: { datasourceId: datasource.id, ...(filters !== undefined && { filters }) },
+    ...(output !== undefined && { output }),
     ...(additionalProperties != null && { additionalProperties }),
   };
   return { spec, datasource };
@@ -105,7 +124,7 @@ export async function storePrepared(
 /** The hash by which equal content of a definition is known. */
 export const specHash = (spec: BatchSpec): string => contentHash(spec);
 
-/** What a stored spec needs to run now: its agents' newest versions and its datasource; undefined with the problems noted. */
+/** What a stored spec needs to run now: its agents' newest versions and its datasources; undefined with the problems noted. */
 export async function pinSpec(
   deps: Pick<ServiceDeps, 'db' | 'agents'>,
   actor: Actor,
@@ -121,6 +140,7 @@ export async function pinSpec(
   );
   const datasource = await findDatasource(deps.db, actor.projectId, spec.input.datasourceId);
   if (datasource === null) issues.add(loc, 'not_found', `Its datasource ${spec.input.datasourceId} is gone.`);
+  await checkOutput(deps.db, actor, spec.output, loc, issues);
   return tiers === undefined || datasource === null ? undefined : { tiers, datasource };
 }
 
@@ -139,6 +159,7 @@ export function checkOverrides(
     ...(checked.concurrency != null && { concurrency: checked.concurrency }),
     ...(checked.retryLimit != null && { retryLimit: checked.retryLimit }),
     ...(checked.itemTimeoutMs != null && { itemTimeoutMs: checked.itemTimeoutMs }),
+    ...(checked.output?.datasourceId != null && { output: { datasourceId: checked.output.datasourceId } }),
   };
   return Object.keys(overrides).length === 0 ? null : overrides;
 }
@@ -149,13 +170,16 @@ function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonl
   if (input.tiers == null) {
     const agent = input.agent ?? '';
     if (agent === '') issues.add(loc, 'missing', 'names no agent: give agent or tiers');
-    return placed({ agent, userMessage: own, config: input.config, limit: input.rateLimit }, loc, issues);
+    return placed({ agent, userMessage: own, config: input.config, limit: input.rateLimit }, input, loc, issues);
   }
   if (input.agent != null) issues.add([...loc, 'agent'], 'conflict', 'cannot be given together with tiers');
   if (input.rateLimit != null)
     issues.add([...loc, 'rateLimit'], 'conflict', 'goes with agent; each of the tiers has its own');
   if (input.config != null)
     issues.add([...loc, 'config'], 'conflict', 'goes with agent; each of the tiers has its own');
+  for (const field of ['outputSchema', 'artifacts'] as const) {
+    if (input[field] != null) issues.add([...loc, field], 'conflict', 'goes with agent; each of the tiers has its own');
+  }
   const { length } = input.tiers;
   if (length === 0 || length > LIMITS.tiers) {
     issues.add([...loc, 'tiers'], 'length', `must have 1 to ${LIMITS.tiers} entries`, {
@@ -169,12 +193,13 @@ function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonl
     const agent = tier.agent ?? '';
     if (agent === '') issues.add([...at, 'agent'], 'missing', 'a tier needs an agent');
     const message = issues.check(userMessage.nullish(), tier.userMessage, [...at, 'userMessage']) ?? own;
-    return placed({ agent, userMessage: message, config: tier.config, limit: tier.rateLimit }, at, issues);
+    return placed({ agent, userMessage: message, config: tier.config, limit: tier.rateLimit }, tier, at, issues);
   });
 }
 
 function placed(
   given: { agent: string; userMessage: string | undefined; config: unknown; limit: TierInput['rateLimit'] },
+  rulesInput: OutputRulesInput,
   loc: Loc,
   issues: IssueList,
 ): readonly PlacedTier[] {
@@ -185,10 +210,12 @@ function placed(
     [...loc, 'config'],
   ];
   issues.check(ownJson(LIMITS.configBytes), config, configLoc);
+  const rules = readOutputRules(rulesInput, loc, issues);
   if (agent === '') return [];
   const tier = {
     ...{ agent, ...(message !== undefined && { userMessage: message }), ...(config != null && { config }) },
     ...(limit != null && { rateLimit: { starts: limit.starts, per: limit.per ?? 'SECOND' } }),
+    ...rules,
   };
   return [{ tier, agentLoc, configLoc }];
 }
@@ -224,9 +251,11 @@ const datasourceGone = (loc: Loc, id: string): ValidationIssue => ({
   type: 'not_found',
 });
 
-const unpinned = ({ agent, userMessage: message, config, rateLimit: limit }: PinnedTier): TierSpec => ({
+const unpinned = ({ agent, userMessage: message, config, rateLimit: limit, ...rest }: PinnedTier): TierSpec => ({
   agent,
   ...(message !== undefined && { userMessage: message }),
   ...(config !== undefined && { config }),
   ...(limit !== undefined && { rateLimit: limit }),
+  ...(rest.outputSchema !== undefined && { outputSchema: rest.outputSchema }),
+  ...(rest.artifacts !== undefined && { artifacts: rest.artifacts }),
 });

@@ -1,4 +1,4 @@
-/** Making datasources: of a folder's files, or empty ones whose elements are added by calls. */
+/** Making datasources: of a folder's files, empty ones whose elements are added by calls, and those of results. */
 import { z } from 'zod';
 import { folderPathProblem, globProblem, normalFolderPath } from '../domain/folder-path.ts';
 import { LIMITS } from '../domain/limits.ts';
@@ -19,7 +19,7 @@ const folderSchema = z.object({
   glob: ruled(globProblem).nullish(),
 });
 
-/** What a datasource whose elements are added by calls is made from. */
+/** What a datasource whose elements are added by calls, or are results, is made from. */
 export type CreateStoredDatasourceInput = z.input<typeof storedSchema>;
 /** What a datasource of a folder's files is made from. */
 export type CreateFolderDatasourceInput = z.input<typeof folderSchema>;
@@ -32,11 +32,33 @@ export async function createStoredDatasource(
   actor: Actor,
   input: CreateStoredDatasourceInput,
 ): Promise<Datasource> {
+  return await createNamed(deps, actor, 'STORED', input);
+}
+
+/**
+ * A new datasource for the results of executions that name it.
+ *
+ * Needs MEMBER; throws ValidationError, or AlreadyExistsError for a taken name.
+ */
+export async function createResultsDatasource(
+  deps: Deps,
+  actor: Actor,
+  input: CreateStoredDatasourceInput,
+): Promise<Datasource> {
+  return await createNamed(deps, actor, 'RESULTS', input);
+}
+
+async function createNamed(
+  deps: Deps,
+  actor: Actor,
+  kind: 'STORED' | 'RESULTS',
+  input: CreateStoredDatasourceInput,
+): Promise<Datasource> {
   requireRole(actor, 'MEMBER');
   const issues = new IssueList();
   const checked = issues.check(storedSchema, input, ['input']);
   issues.throwIfAny();
-  return await store(deps, actor, { kind: 'STORED', folder: null, ...nameOf(checked) });
+  return await store(deps, actor, { kind, folder: null, ...nameOf(checked) });
 }
 
 /**

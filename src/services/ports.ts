@@ -1,8 +1,19 @@
 /** What the services need of the parts that do I/O outside the database; `src/app.ts` fills them. */
+import type { ZodType } from 'zod';
 import type { IdMaker } from '../domain/ids.ts';
-import type { Actor, Agent, AgentVersion, DataElement, Datasource, StoredDocument } from '../domain/model.ts';
+import type {
+  Actor,
+  Agent,
+  AgentVersion,
+  DataElement,
+  Datasource,
+  StoredAgentKind,
+  StoredDocument,
+} from '../domain/model.ts';
+import type { OutputChecker } from '../domain/output-rules.ts';
 import type { InputFilters } from '../domain/spec.ts';
 import type { Db } from '../store/database.ts';
+import type { SecretBox } from '../store/secret-box.ts';
 import type { ExecutionFeed } from './execution-feed.ts';
 
 /** Finds agents by what a user wrote, and checks configs against their schemas. */
@@ -11,6 +22,10 @@ export interface AgentCatalog {
   resolve(projectId: string, reference: string): Promise<{ agent: Agent; version: AgentVersion } | null>;
   /** Every problem of a config against the version's schema, as messages with JSON Pointers; empty when it fits. */
   configProblems(versionId: string, config: unknown): Promise<readonly { path: string; message: string }[]>;
+  /** The rules of the config that an agent of this kind is stored with. */
+  configOf(kind: StoredAgentKind): ZodType;
+  /** Why a value is no JSON Schema for the configs of tiers, in words; null when it is one. */
+  schemaProblem(schema: unknown): string | null;
   /** Looks for new, changed and removed module files, so that a list shows what is there now. */
   refresh(): Promise<void>;
   /** Module files that could not be loaded, for operators. */
@@ -27,8 +42,20 @@ export interface ElementChunk {
 
 /** Lists and reads the elements of any kind of datasource. */
 export interface ElementSources {
-  /** One page of the elements that match, after an opaque cursor (null: from the start). */
-  page(datasource: Datasource, filters: InputFilters, after: string | null, limit: number): Promise<ElementChunk>;
+  /**
+   * One page of the elements that match, after an opaque cursor (null: from the start).
+   *
+   * `readerId` is the execution that is to read them, which never reads results of itself or of later ones.
+   */
+  page(
+    datasource: Datasource,
+    filters: InputFilters,
+    after: string | null,
+    limit: number,
+    readerId?: string,
+  ): Promise<ElementChunk>;
+  /** How many elements there are. */
+  count(datasource: Datasource): Promise<number>;
   /** One element without its content, or null. */
   find(datasource: Datasource, elementId: string): Promise<DataElement | null>;
   /** The documents of an element as they are now. Throws an object with code `element_not_found` when it is gone. */
@@ -64,9 +91,11 @@ export interface ServiceDeps {
   readonly newId: IdMaker;
   readonly now: () => Date;
   readonly agents: AgentCatalog;
+  readonly outputs: OutputChecker;
   readonly sources: ElementSources;
   readonly engine: EngineControl;
   readonly publish: Publish;
   readonly feed: ExecutionFeed;
   readonly resultLinks: ResultLinks;
+  readonly secretBox: SecretBox;
 }

@@ -1,10 +1,10 @@
 /** The steps between creating (or retrying) an execution and its being whole: freeze in chunks, seal, requeue. */
 import { LIMITS } from '../domain/limits.ts';
-import type { Datasource } from '../domain/model.ts';
+import { type Datasource, holdsResults } from '../domain/model.ts';
 import type { PrepareAnswer } from '../engine/ports.ts';
 import { findDatasource } from '../store/datasources.ts';
 import { analyzeItems, appendItems, findUnfrozen, sealItems, type Unfrozen } from '../store/freeze.ts';
-import { appendStoredItems } from '../store/freeze-stored.ts';
+import { appendResultItems, appendStoredItems } from '../store/freeze-stored.ts';
 import { moveRetryChunk } from '../store/retry-items.ts';
 import type { ElementChunk, ServiceDeps } from './ports.ts';
 
@@ -75,14 +75,17 @@ async function appendNext(
   const limit = unfrozen.total === 0 ? FIRST_CHUNK : LIMITS.sweepChunk;
   const { elementIds, regex, mediaTypes } = unfrozen.filters;
   let revision: number | null;
-  if (datasource.kind !== 'FOLDER' && regex === undefined && mediaTypes === undefined) {
+  const isPlain = regex === undefined && mediaTypes === undefined;
+  const isResults = holdsResults(datasource);
+  if (datasource.kind !== 'FOLDER' && isPlain && !(isResults && elementIds !== undefined)) {
     // Rows of our own that need no look from here: they are copied inside the database.
     const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit, dedupe };
-    const answer = await appendStoredItems(deps.db, executionId, chunk, deps.now());
+    const append = isResults ? appendResultItems : appendStoredItems;
+    const answer = await append(deps.db, executionId, chunk, deps.now());
     if (answer.found === 0) return null;
     ({ revision } = answer);
   } else {
-    const chunk = await nextChunk(deps, datasource, unfrozen, limit);
+    const chunk = await nextChunk(deps, datasource, executionId, unfrozen, limit);
     if (chunk.elements.length === 0) return null;
     revision = await appendItems(deps.db, executionId, { ...chunk, from: unfrozen, dedupe }, deps.now());
   }
@@ -94,13 +97,14 @@ async function appendNext(
 async function nextChunk(
   deps: Pick<ServiceDeps, 'sources'>,
   datasource: Datasource,
+  executionId: string,
   unfrozen: Unfrozen,
   size: number,
 ): Promise<ElementChunk> {
   try {
     let cursor = unfrozen.cursor;
     for (;;) {
-      const chunk = await deps.sources.page(datasource, unfrozen.filters, cursor, size);
+      const chunk = await deps.sources.page(datasource, unfrozen.filters, cursor, size, executionId);
       if (chunk.elements.length > 0 || chunk.cursor === null) return chunk;
       cursor = chunk.cursor;
     }

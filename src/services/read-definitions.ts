@@ -36,10 +36,17 @@ export async function getBatchDefinitions(
   return ids.map((id) => found.get(id) ?? null);
 }
 
-/** A page of the project's definition versions, newest first. */
+/** A page of the project's definition versions that are not deleted, newest first. */
 export const listBatchDefinitions = (
   { db }: Deps,
   { projectId }: Actor,
   page: Page,
-  name: string | null,
-): Promise<readonly BatchDefinition[]> => store.listDefinitions(db, projectId, page, name);
+  filter: store.DefinitionFilter,
+): Promise<readonly BatchDefinition[]> => store.listDefinitions(db, projectId, page, filter);
+
+/** A page of the versions that share a definition's name and are not deleted, the highest number first. */
+export const listDefinitionVersions = (
+  { db }: Deps,
+  { projectId, name }: BatchDefinition,
+  page: Page,
+): Promise<readonly BatchDefinition[]> => store.listVersions(db, projectId, name, page);

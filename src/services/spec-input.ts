@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { patternProblem } from '../domain/filters.ts';
 import { ERROR_CATEGORIES } from '../domain/item-error.ts';
-import { jsonProblemMessage, toJsonText } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { isMediaTypePattern } from '../domain/media-type.ts';
 import { type Backoff, DEFAULT_BACKOFF, type RetryRule } from '../domain/retry-policy.ts';
 import type { ExecutionParams, InputFilters } from '../domain/spec.ts';
 import type { ElementInput } from './element-input.ts';
+import type { OutputRulesInput } from './output-rules-input.ts';
+import { ownJson } from './own-json.ts';
 import { storableString } from './storable-string.ts';
 
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
@@ -17,14 +18,6 @@ export const label = z
   .string()
   .max(LIMITS.nameLength)
   .regex(LABEL, 'must be letters and digits, with ".", "_" and "-" between them');
-
-/** JSON of the user's own, of bounded size and depth; null is absent. */
-export const ownJson = (maxBytes: number) =>
-  z.unknown().superRefine((value, ctx) => {
-    const json = toJsonText(value, maxBytes, LIMITS.jsonDepth);
-    if (!json.ok)
-      ctx.addIssue({ code: 'custom', message: jsonProblemMessage(json.problem), params: { rule: json.problem } });
-  });
 
 const pattern = storableString(LIMITS.patternLength).superRefine((value, ctx) => {
   const problem = patternProblem(value);
@@ -37,8 +30,8 @@ const mediaTypePattern = z
 
 export const filtersSchema = z.object({
   regex: pattern.nullish(),
-  mediaTypes: z.array(mediaTypePattern).max(100).nullish(),
-  elementIds: z.array(storableString(LIMITS.elementIdBytes)).max(LIMITS.filterElementIds).nullish(),
+  mediaTypes: z.array(mediaTypePattern).max(100).readonly().nullish(),
+  elementIds: z.array(storableString(LIMITS.elementIdBytes)).max(LIMITS.filterElementIds).readonly().nullish(),
   additionalProperties: ownJson(LIMITS.metadataBytes).optional(),
 });
 
@@ -69,6 +62,7 @@ export const executionSchema = z.object({
       (rules) => new Set(rules.map(({ category }) => category)).size === rules.length,
       'has two rules for one category',
     )
+    .readonly()
     .nullish(),
 });
 
@@ -78,12 +72,16 @@ export const rateLimit = z.object({
   per: z.enum(['SECOND', 'MINUTE']).nullish(),
 });
 
+/** Where results go; null and absent: to a datasource of the execution's own. */
+export const outputSchema = z.object({ datasourceId: z.string().nullish() });
+
 export const overridesSchema = z.object({
   filters: filtersSchema.nullish(),
   userMessage: userMessage.nullish(),
   concurrency: concurrency.nullish(),
   retryLimit: retryLimit.nullish(),
   itemTimeoutMs: itemTimeoutMs.nullish(),
+  output: outputSchema.nullish(),
 });
 
 export type FiltersInput = z.input<typeof filtersSchema>;
@@ -91,7 +89,7 @@ export type ExecutionParamsInput = z.input<typeof executionSchema>;
 /** What an execution may change of its definition, as a caller writes it. */
 export type OverridesInput = z.input<typeof overridesSchema>;
 
-export interface TierInput {
+export interface TierInput extends OutputRulesInput {
   readonly agent?: string | null | undefined;
   readonly userMessage?: string | null | undefined;
   readonly config?: unknown;
@@ -99,7 +97,7 @@ export interface TierInput {
 }
 
 /** A spec as a caller writes it: absent and null are the same everywhere. */
-export interface BatchSpecInput {
+export interface BatchSpecInput extends OutputRulesInput {
   readonly name: string;
   readonly agent?: string | null | undefined;
   readonly config?: unknown;
@@ -111,6 +109,7 @@ export interface BatchSpecInput {
     readonly items?: readonly ElementInput[] | null | undefined;
     readonly filters?: FiltersInput | null | undefined;
   };
+  readonly output?: z.input<typeof outputSchema> | null | undefined;
   readonly execution?: ExecutionParamsInput | null | undefined;
   readonly additionalProperties?: unknown;
 }

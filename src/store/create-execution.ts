@@ -13,6 +13,10 @@ export interface NewExecution {
   readonly metadata: string | null;
   readonly inputOverrides: InputOverrides | null;
   readonly spec: PinnedSpec;
+  /** Where its results are elements; nowhere when null. */
+  readonly outputDatasourceId?: string | null;
+  /** The execution that it runs again. */
+  readonly rerunOf?: string | null;
   readonly deadlineAt: Date | null;
   readonly priority: number;
   readonly sampleSize: number | null;

@@ -58,6 +58,16 @@ export async function listElements(
   return await query.orderBy('position').limit(limit).execute();
 }
 
+/** How many elements a datasource has. */
+export async function countElements(db: Db, datasourceId: string): Promise<number> {
+  const row = await named(db, 'countElements')
+    .selectFrom('dataElement')
+    .select(({ fn }) => fn.countAll().as('count'))
+    .where('datasourceId', '=', datasourceId)
+    .executeTakeFirst();
+  return Number(row?.count ?? 0);
+}
+
 /** One element without its content, or null. */
 export async function findElement(db: Db, datasourceId: string, id: string): Promise<DataElement | null> {
   const row = await named(db, 'findElement')

@@ -1,4 +1,5 @@
 /** Datasources: named sets of inputs. */
+import { sql } from 'kysely';
 import type { Datasource, DatasourceKind } from '../domain/model.ts';
 import type { Page } from '../domain/page.ts';
 import type { Db, Tx } from './database.ts';
@@ -65,14 +66,14 @@ export async function findDatasources(
   return rows.map(toDatasource);
 }
 
-/** The id of the project's datasource with this name (INLINE ones have no name of their own), or null. */
+/** The id of the project's datasource with this name (INLINE and EXECUTION_RESULTS ones have no name of their own), or null. */
 export async function findDatasourceIdByName(db: Db, projectId: string, name: string): Promise<string | null> {
   const row = await named(db, 'findDatasourceIdByName')
     .selectFrom('datasource')
     .select('id')
     .where('projectId', '=', projectId)
     .where('name', '=', name)
-    .where('kind', '<>', 'INLINE')
+    .where('kind', 'not in', ['INLINE', 'EXECUTION_RESULTS'])
     .executeTakeFirst();
   return row?.id ?? null;
 }
@@ -102,18 +103,22 @@ export async function keepDatasource(tx: Tx, projectId: string, id: string): Pro
   return row !== undefined;
 }
 
-/** A page of the project's datasources, oldest first; INLINE ones only when asked for. */
+/** A page of the project's datasources of these kinds, oldest first. */
 export async function listDatasources(
   db: Db,
   projectId: string,
   page: Page,
   kinds: readonly DatasourceKind[],
 ): Promise<readonly Datasource[]> {
-  const query = named(db, 'listDatasources')
+  let query = named(db, 'listDatasources')
     .selectFrom('datasource')
     .select(COLUMNS)
     .where('projectId', '=', projectId)
     .where('kind', 'in', kinds);
+  // As literals, which the planner finds in the condition of the index of the named ones.
+  for (const kind of ['INLINE', 'EXECUTION_RESULTS'] as const) {
+    if (!kinds.includes(kind)) query = query.where('kind', '<>', sql.lit(kind));
+  }
   const rows = await keysetPage(query, ['createdAt', 'id'], page).execute();
   return rows.map(toDatasource);
 }
@@ -142,13 +147,25 @@ export async function lockDatasourceWhole(tx: Tx, projectId: string, id: string)
   return row !== undefined;
 }
 
-/** Deletes a datasource and its elements. Fails when an execution refers to it. */
+/** Deletes a datasource; its elements are left to be swept. Fails when an execution refers to it. */
 export async function deleteDatasource(tx: Tx, projectId: string, id: string): Promise<void> {
   await named(tx, 'deleteDatasource')
     .deleteFrom('datasource')
     .where('id', '=', id)
     .where('projectId', '=', projectId)
     .execute();
+}
+
+/** An open execution whose results the datasource gathers, or null. */
+export async function findExecutionWriting(db: Db, datasourceId: string): Promise<string | null> {
+  const row = await named(db, 'findExecutionWriting')
+    .selectFrom('batchExecution')
+    .select('id')
+    .where('outputDatasourceId', '=', datasourceId)
+    .where('endedAt', 'is', null)
+    .limit(1)
+    .executeTakeFirst();
+  return row?.id ?? null;
 }
 
 /** An execution that reads the datasource, an open one if there is any; null when none does. */

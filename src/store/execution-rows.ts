@@ -17,6 +17,8 @@ export function selectExecution(db: Db) {
       'x.inputOverrides',
       'x.spec',
       'x.inputDatasourceId',
+      'x.outputDatasourceId',
+      'x.rerunOf',
       'x.status',
       'x.revision',
       'x.round',

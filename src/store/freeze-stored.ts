@@ -1,18 +1,24 @@
 /** Freezing items whose elements are rows of this database: they never leave it. */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { closing, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
 import { unfrozenOnly } from './freeze.ts';
+import { RESULT_INPUT, resultStretch } from './result-elements.ts';
 
-export interface StoredFreezeChunk {
+/** A chunk of results of other executions. */
+export interface ResultsFreezeChunk {
   /** Where the chunk starts; the write applies only while the execution stands there. */
   readonly from: { readonly cursor: string | null; readonly total: number };
   readonly datasourceId: string;
-  /** Only these elements; all when absent. */
-  readonly elementIds: readonly string[] | undefined;
   readonly limit: number;
   /** Leaves out elements that are items already: one was removed and added again while it was frozen. */
   readonly dedupe: boolean;
+}
+
+/** A chunk of stored elements. */
+export interface StoredFreezeChunk extends ResultsFreezeChunk {
+  /** Only these elements; all when absent. */
+  readonly elementIds: readonly string[] | undefined;
 }
 
 /** What one chunk did. */
@@ -39,8 +45,22 @@ export async function appendStoredItems(
   chunk: StoredFreezeChunk,
   now: Date,
 ): Promise<StoredFreezeAnswer> {
+  return await append(db, appendStatement(executionId, chunk, storedStretch(chunk), now));
+}
+
+/** The same for the elements of a datasource of results; the cursor that it leaves is the last element's id. */
+export async function appendResultItems(
+  db: Db,
+  executionId: string,
+  chunk: ResultsFreezeChunk,
+  now: Date,
+): Promise<StoredFreezeAnswer> {
+  return await append(db, appendStatement(executionId, chunk, resultsStretch(executionId, chunk), now));
+}
+
+async function append(db: Db, statement: RawBuilder<StoredFreezeAnswer>): Promise<StoredFreezeAnswer> {
   try {
-    const { rows } = await appendStatement(executionId, chunk, now).execute(db);
+    const { rows } = await statement.execute(db);
     return rows[0] ?? { found: 0, revision: null };
   } catch (error) {
     if (error instanceof Error && Reflect.get(error, 'code') === NOT_NULL_VIOLATION)
@@ -51,19 +71,44 @@ export async function appendStoredItems(
 
 const NOT_NULL_VIOLATION = '23502';
 
-function appendStatement(executionId: string, chunk: StoredFreezeChunk, now: Date) {
-  const { from, datasourceId, elementIds, limit, dedupe } = chunk;
+/** Elements in order of `position`, and the cursor behind the last of them. */
+interface Stretch {
+  readonly rows: RawBuilder<unknown>;
+  readonly cursor: RawBuilder<unknown>;
+}
+
+function storedStretch({ from, datasourceId, elementIds, limit }: StoredFreezeChunk): Stretch {
   const after = from.cursor === null ? -1 : Number(from.cursor);
   const chosen = elementIds === undefined ? sql`` : sql`and id = any(${[...elementIds]}::text[])`;
-  return sql<StoredFreezeAnswer>`/* appendStoredItems */
-with stretch as materialized (
-  select d.* from (select ${datasourceId}::text as id offset 0) as ds, lateral (
+  const rows = sql`select d.* from (select ${datasourceId}::text as id offset 0) as ds, lateral (
     select position, id, filename, media_type, metadata, document_names, content_hash from data_element
     where datasource_id = ds.id and position > ${after} ${chosen}
     order by position limit ${limit}
-  ) as d
+  ) as d`;
+  return { rows, cursor: sql`max(position)::text` };
+}
+
+function resultsStretch(executionId: string, { from, datasourceId, limit }: ResultsFreezeChunk): Stretch {
+  const { id, filename, mediaType } = RESULT_INPUT;
+  const range = { after: from.cursor, before: executionId, limit };
+  const rows = sql`select row_number() over (order by s.made_at, s.execution_id, s.ordinal) as position, ${id} as id,
+    ${filename} as filename, ${mediaType} as media_type, s.metadata, null::json as document_names,
+    null::text as content_hash
+  from (${resultStretch(datasourceId, range)}) as s`;
+  return { rows, cursor: sql`(array_agg(id order by position desc))[1]` };
+}
+
+function appendStatement(
+  executionId: string,
+  { from, limit, dedupe }: ResultsFreezeChunk,
+  stretch: Stretch,
+  now: Date,
+): RawBuilder<StoredFreezeAnswer> {
+  return sql<StoredFreezeAnswer>`/* appendStoredItems */
+with stretch as materialized (
+  ${stretch.rows}
 ), last as materialized (
-  select count(*)::int as found, max(position) as position from stretch
+  select count(*)::int as found, ${stretch.cursor} as cursor from stretch
 ), inputs as (
   insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, document_names, content_hash)
   select ${executionId}, (${from.total}::int + row_number() over (order by position) - 1)::int, id, filename,
@@ -83,7 +128,7 @@ with stretch as materialized (
   select (select id from e), ordinal, 'QUEUED', (select revision + 1 from e) from inputs
 ), x as (
   update batch_execution x
-  set freeze_cursor = case when last.found = ${limit} then last.position::text end, ${countMove({ now })}
+  set freeze_cursor = case when last.found = ${limit} then last.cursor end, ${countMove({ now })}
   from d, e, last where x.id = e.id and last.found > 0
   returning x.revision
 ), logged as (

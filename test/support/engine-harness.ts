@@ -18,6 +18,7 @@ import { insertExecution, type NewExecution } from '../../src/store/create-execu
 import type { Db } from '../../src/store/database.ts';
 import { findExecution } from '../../src/store/execution-rows.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
+import { createSecretBox } from '../../src/store/secret-box.ts';
 import { makeProject } from './rows.ts';
 import { until } from './until.ts';
 
@@ -74,6 +75,7 @@ export function countedSources(): ElementSources {
       const cursors = elements.map((_, offset) => String(from + offset + 1));
       return await Promise.resolve({ elements, cursors, cursor: to < total ? String(to) : null });
     },
+    count: (datasource) => Promise.resolve(Number(datasource.name.split('-')[0])),
     find: (datasource, id) => Promise.resolve(element(datasource.id, Number(id.split('-')[1]))),
     read: (_datasource, id) =>
       Promise.resolve({
@@ -111,6 +113,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
         return Promise.reject(Object.assign(new Error('That agent is gone.'), { code: 'agent_unavailable' }));
       },
     },
+    outputs: { schemaProblems: never, misses: never },
     clock,
     random: Math.random,
     publish: (executionId, revision) => void published.push({ executionId, revision }),
@@ -123,10 +126,15 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     ...parts,
   });
   await engine.start();
-  const catalog: AgentCatalog = { resolve: never, configProblems: never, refresh: never, problems: () => [] };
+  const outputs = options.outputs ?? { schemaProblems: never, misses: never };
+  const catalog: AgentCatalog = {
+    ...{ resolve: never, configProblems: never, configOf: never, schemaProblem: never, refresh: never },
+    problems: () => [],
+  };
   const deps: ServiceDeps = {
-    ...{ db, newId, now, sources, engine, agents: catalog },
+    ...{ db, newId, now, sources, engine, agents: catalog, outputs },
     resultLinks: createResultLinks('a-secret-key-for-tests'),
+    secretBox: createSecretBox('a-secret-key-for-tests'),
     publish: (executionId, revision) => void published.push({ executionId, revision }),
     get feed() {
       return never();
