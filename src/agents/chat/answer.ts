@@ -1,7 +1,7 @@
 /** Reads a chat completion: its usage, and the data in the answer. */
 import { z } from 'zod';
+import { OUTPUT_MISMATCH, type OutputMisses } from '../../domain/output-rules.ts';
 import type { AgentResult, AgentUsage } from '../contract.ts';
-import type { AnswerCheck } from './answer-schema.ts';
 import { ChatError } from './chat-error.ts';
 
 const count = z.int().min(0).nullish().catch(null);
@@ -40,11 +40,14 @@ interface ChatUsage extends AgentUsage {
 
 type Completion = z.output<typeof completionSchema>;
 
-/** How an answer is read: as text, or as JSON that passes a check. */
-export type AnswerFormat = 'text' | { readonly check: AnswerCheck };
+/** How an answer is read: as text, or as JSON, and then in what it misses its schema. */
+export interface AnswerFormat {
+  readonly type: 'TEXT' | 'JSON';
+  readonly misses?: (json: string) => Promise<OutputMisses>;
+}
 
 /** The result in a completion of `model`. Throws a ChatError that carries the usage when there is none. */
-export function readAnswer(completion: unknown, model: string, format: AnswerFormat): AgentResult {
+export async function readAnswer(completion: unknown, model: string, format: AnswerFormat): Promise<AgentResult> {
   const parsed = completionSchema.safeParse(completion);
   if (!parsed.success) {
     const { path = [], message } = parsed.error.issues[0] ?? { message: 'it is unreadable' };
@@ -60,7 +63,7 @@ export function readAnswer(completion: unknown, model: string, format: AnswerFor
   }
   const usage = usageOf(parsed.data, model);
   const text = textOf(parsed.data, usage);
-  const data = format === 'text' ? text : readJson(text, format.check, usage);
+  const data = format.type === 'TEXT' ? text : await readJson(text, format, usage);
   return { data, ...(usage !== undefined && { usage }) };
 }
 
@@ -100,22 +103,25 @@ function textOf({ choices: [choice] }: Completion, usage: AgentUsage | undefined
   throw new ChatError('RUNTIME', 'empty_answer', 'The model answered nothing.', { stage: 'answer', usage });
 }
 
-function readJson(text: string, check: AnswerCheck, usage: AgentUsage | undefined): unknown {
+async function readJson(text: string, { misses }: AnswerFormat, usage: AgentUsage | undefined): Promise<unknown> {
+  const json = unfenced(text);
   let data: unknown;
   try {
-    data = JSON.parse(unfenced(text));
+    data = JSON.parse(json);
   } catch {
     throw new ChatError('VALIDATION', 'answer_not_json', 'The answer is not JSON.', {
-      ...{ stage: 'answer', usage },
-      details: { start: text.slice(0, 500) },
-      recovery: 'Ask for JSON in the message, or let the endpoint hold the model to a schema with responseFormat.',
+      ...{ stage: 'answer', usage, details: { start: text.slice(0, 500) } },
+      recovery: 'Ask for JSON in the message, or have the endpoint hold the model to a schema with responseFormat.',
     });
   }
-  const fieldErrors = check(data);
-  if (fieldErrors.length === 0) return data;
-  const places = fieldErrors.slice(0, 5).map(({ path, message }) => `${path === '' ? 'the answer' : path} ${message}`);
-  throw new ChatError('VALIDATION', 'answer_schema', `The answer does not fit its schema: ${places.join('; ')}.`, {
-    ...{ stage: 'answer', usage, details: { fieldErrors } },
+  const { fieldErrors, total } = (await misses?.(json)) ?? { fieldErrors: [], total: 0 };
+  if (total === 0) return data;
+  const [first] = fieldErrors;
+  const where = first === undefined || first.path === '' ? '' : ` at ${first.path}`;
+  const more = total > 1 ? ` (and ${total - 1} more)` : '';
+  const message = `The answer does not fit its schema${where}: ${first?.message ?? 'it was not checked'}${more}.`;
+  throw new ChatError('VALIDATION', OUTPUT_MISMATCH, message, {
+    ...{ stage: 'answer', usage, details: { fieldErrors, total } },
   });
 }
 

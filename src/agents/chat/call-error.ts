@@ -1,5 +1,5 @@
 /** From what a call of the client throws to a ChatError with the category that the engine goes by. */
-import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
+import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import { classifyThrown, type ErrorCategory } from '../../domain/item-error.ts';
 import { ChatError } from './chat-error.ts';
 
@@ -14,20 +14,22 @@ const NO_CREDIT: ReadonlySet<string> = new Set([
   'billing_not_active',
 ]);
 
-/**
- * The error for what was thrown while `model` was called; a ChatError stays as it is.
- *
- * `timeoutMs` is told where the call ran out of time.
- */
-export function callError(thrown: unknown, model: string, timeoutMs: number): ChatError {
+/** What there is to know of a call that failed. */
+export interface FailedCall {
+  readonly model: string;
+  readonly timeoutMs: number;
+  /** The present, from which a date in Retry-After counts. */
+  readonly now: Date;
+}
+
+/** The error for what was thrown during a call; a ChatError stays as it is. */
+export function callError(thrown: unknown, call: FailedCall): ChatError {
   if (thrown instanceof ChatError) return thrown;
-  if (thrown instanceof APIConnectionTimeoutError || thrown instanceof APIUserAbortError) return timedOut(timeoutMs);
-  if (thrown instanceof APIConnectionError) return connectionError(thrown);
-  if (thrown instanceof APIError) return statusError(thrown, model);
+  if (thrown instanceof APIError && thrown.status !== undefined) return statusError(thrown, call);
   if (thrown instanceof SyntaxError) {
     return new ChatError('DEPENDENCY', 'bad_completion', "The endpoint's answer is not JSON.", { stage: 'answer' });
   }
-  return connectionError(thrown);
+  return connectionError(thrown, call);
 }
 
 /** Whether another model of the same endpoint may do instead: this one is not there, or not now. */
@@ -37,36 +39,37 @@ export const modelUnavailable = ({ code, details }: ChatError): boolean =>
 const statusIn = (details: unknown): number =>
   typeof details === 'object' && details !== null ? Number(Reflect.get(details, 'status')) : Number.NaN;
 
-const timedOut = (timeoutMs: number): ChatError =>
+const timedOut = ({ timeoutMs }: FailedCall): ChatError =>
   new ChatError('TIMEOUT', 'timeout', `The endpoint took longer than ${timeoutMs} ms.`, {
     stage: 'call',
     recovery: "Give it more time with the agent's timeoutMs, or ask for a shorter answer.",
   });
 
 /** The client wraps what fetch throws; the cause says whether the guard refused, or what became of the connection. */
-function connectionError(thrown: unknown): ChatError {
-  const causes = causesOf(thrown);
-  const own = causes.find((cause) => cause instanceof ChatError);
-  if (own !== undefined) return own;
-  const told = causes.map(classifyThrown).find(({ category }) => category !== 'RUNTIME');
-  if (told === undefined) {
-    return new ChatError('NETWORK', 'connection_failed', 'The connection to the endpoint failed.', { stage: 'call' });
+function connectionError(thrown: unknown, call: FailedCall): ChatError {
+  const cause = causeWithCode(thrown);
+  if (cause !== undefined) {
+    const { category, code, message, declared } = classifyThrown(cause);
+    const known = category === 'RUNTIME' ? 'NETWORK' : category;
+    return new ChatError(known, code, message, { stage: 'call', transient: declared ?? undefined });
   }
-  return new ChatError(told.category, told.code, told.message, {
-    stage: 'call',
-    transient: told.declared ?? undefined,
-    recovery: told.recovery ?? undefined,
-  });
+  // An abort that is not the item's own is that of the client's clock.
+  if (thrown instanceof APIConnectionTimeoutError || thrown instanceof APIUserAbortError) return timedOut(call);
+  return new ChatError('NETWORK', 'connection_failed', 'The connection to the endpoint failed.', { stage: 'call' });
 }
 
-/** The thrown value's causes, innermost first, and itself. */
-function causesOf(thrown: unknown): readonly unknown[] {
-  const causes: unknown[] = [];
-  for (let cause = thrown; cause instanceof Error && causes.length < 8; cause = cause.cause) causes.unshift(cause);
-  return causes;
+/** The innermost of the errors that caused this one, itself included, that has a word for what happened. */
+function causeWithCode(thrown: unknown): Error | undefined {
+  let found: Error | undefined;
+  let cause = thrown;
+  for (let depth = 0; cause instanceof Error && depth < 8; depth += 1) {
+    if (typeof Reflect.get(cause, 'code') === 'string') found = cause;
+    cause = cause.cause;
+  }
+  return found;
 }
 
-function statusError(thrown: APIError, model: string): ChatError {
+function statusError(thrown: APIError, { model, now }: FailedCall): ChatError {
   const { status, requestID, headers } = thrown;
   const code = word(thrown.code) ?? word(thrown.type);
   const details = {
@@ -77,7 +80,7 @@ function statusError(thrown: APIError, model: string): ChatError {
     ...(requestID != null && { requestId: requestID }),
   };
   const { category, name, transient, recovery } = kindOf(status ?? 0, code, thrown.message);
-  const retryAfterMs = retryAfter(headers);
+  const retryAfterMs = retryAfter(headers, now);
   return new ChatError(category, name, `The endpoint answered ${thrown.message}`, {
     ...{ stage: 'call', transient, details, retryAfterMs, recovery },
   });
@@ -119,14 +122,14 @@ function kindOf(status: number, code: string | undefined, message: string): Kind
 }
 
 /** `Retry-After` in ms, of the kinds that endpoints send: seconds, a date, or milliseconds under another name. */
-function retryAfter(headers: Headers | undefined): number | undefined {
+function retryAfter(headers: Headers | undefined, now: Date): number | undefined {
   const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
   if (ms >= 0) return ms;
   const text = headers?.get('retry-after') ?? '';
   const seconds = Number.parseFloat(text);
   if (/^\s*[\d.]+\s*$/.test(text) && seconds >= 0) return seconds * 1_000;
   const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(date - Date.now(), 0);
+  return Number.isNaN(date) ? undefined : Math.max(date - now.getTime(), 0);
 }
 
 /** A short machine word of the endpoint's, or undefined. */

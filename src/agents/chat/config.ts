@@ -2,15 +2,18 @@
 import { z } from 'zod';
 import { jsonProblemMessage, toJsonText } from '../../domain/json.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import { compileAnswerSchema } from './answer-schema.ts';
+import { urlProblem } from '../net/safe-fetch.ts';
+import { schemaProblems } from '../output/schema-compile.ts';
+import { secretText } from '../secret-text.ts';
 import { FIELD_NAMES } from './field-names.ts';
 import { parseTemplate, TemplateError } from './template.ts';
 
-/** Limits of chat agents, in characters, bytes or numbers. */
+/** Limits of chat agents; `docs/agents.md` has them for users. */
 export const CHAT_LIMITS = {
   /** Characters of one message, its templates filled in and its documents attached. */
   messageLength: 4_000_000,
-  documentLength: { max: 2_000_000, default: 400_000 },
+  /** Characters of one document. */
+  documentLength: { min: 1, max: 2_000_000, default: 400_000 },
   /** Bytes of one image, before base64. */
   imageBytes: 20 * 1024 * 1024,
   /** Images of one message. */
@@ -19,20 +22,23 @@ export const CHAT_LIMITS = {
   answerBytes: 16 * 1024 * 1024,
   schemaBytes: 64 * 1024,
   extraBodyBytes: 64 * 1024,
-  headers: 32,
-  headerLength: 4_096,
   fallbackModels: 8,
   stops: 16,
+  stopLength: 200,
+  tokens: 10_000_000,
+  connectTimeoutMs: 10_000,
 } as const;
 
-const SECRET_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const { agentConnections, agentHeaders, itemTimeoutMs, jsonDepth, userMessageLength } = LIMITS;
+
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
 const SCHEMA_NAME = /^[A-Za-z0-9_-]{1,64}$/;
-/** Headers that belong to the connection, or to the call itself. */
+/** Headers that belong to the connection, to the body, or to the call itself. */
 const OWN_HEADERS: ReadonlySet<string> = new Set(
-  'connection content-length content-type expect host idempotency-key keep-alive te trailer transfer-encoding upgrade'.split(
-    ' ',
-  ),
+  (
+    'accept accept-encoding connection content-encoding content-length content-type expect host idempotency-key ' +
+    'keep-alive proxy-authorization te trailer transfer-encoding upgrade user-agent'
+  ).split(' '),
 );
 /** What of a request is made from other fields, or would change what kind of answer comes. */
 const OWN_BODY_FIELDS: ReadonlySet<string> = new Set(
@@ -42,66 +48,29 @@ const OWN_BODY_FIELDS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-const word = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
-const modelName = word(200);
+type Issues = z.RefinementCtx;
+
+const word = z
+  .string()
+  .max(200)
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 
 const template = z
   .string()
-  .max(LIMITS.userMessageLength)
+  .max(userMessageLength)
   .superRefine((text, ctx) => {
     try {
       parseTemplate(text, FIELD_NAMES);
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error;
-      ctx.addIssue({ code: 'custom', message: `is no template: ${error.message}`, params: { rule: 'template' } });
+      ctx.addIssue({ code: 'custom', message: `is no template: ${error.message}` });
     }
   });
 
-const bounded = (maxBytes: number) => (value: unknown, ctx: z.RefinementCtx) => {
-  const json = toJsonText(value, maxBytes, LIMITS.jsonDepth);
-  if (!json.ok)
-    ctx.addIssue({ code: 'custom', message: jsonProblemMessage(json.problem), params: { rule: json.problem } });
-};
-
-const jsonObject = (maxBytes: number) => z.record(z.string(), z.unknown()).superRefine(bounded(maxBytes));
-
-const answerSchema = jsonObject(CHAT_LIMITS.schemaBytes).superRefine((schema, ctx) => {
-  try {
-    compileAnswerSchema(schema);
-  } catch (error) {
-    const message = error instanceof Error ? error.message.slice(0, 500) : 'it cannot be compiled';
-    ctx.addIssue({
-      code: 'custom',
-      message: `is no JSON Schema that can be checked: ${message}`,
-      params: { rule: 'schema' },
-    });
-  }
-});
-
-const secretName = z.strictObject({
-  /** The name of a secret of the project. */
-  secret: z.string().regex(SECRET_NAME, 'must be the name of a secret'),
-});
-
-const headers = z
-  .record(z.string(), z.union([z.string().max(CHAT_LIMITS.headerLength), secretName]))
-  .superRefine((given, ctx) => {
-    const names = Object.keys(given);
-    if (names.length > CHAT_LIMITS.headers)
-      ctx.addIssue({ code: 'custom', message: `has more than ${CHAT_LIMITS.headers} headers` });
-    for (const name of names) {
-      if (HEADER_NAME.test(name) && !OWN_HEADERS.has(name.toLowerCase())) continue;
-      ctx.addIssue({ code: 'custom', message: 'is no header that may be set', path: [name] });
-    }
-    for (const [name, value] of Object.entries(given)) {
-      if (typeof value === 'string' && !/^[\t\x20-\x7e]*$/.test(value))
-        ctx.addIssue({ code: 'custom', message: 'must be printable ASCII', path: [name] });
-    }
+const jsonObject = (maxBytes: number) =>
+  z.record(z.string(), z.unknown()).superRefine((value, ctx) => {
+    const json = toJsonText(value, maxBytes, jsonDepth);
+    if (!json.ok) ctx.addIssue({ code: 'custom', message: jsonProblemMessage(json.problem) });
   });
 
 const baseURL = z
@@ -109,96 +78,113 @@ const baseURL = z
   .max(2_000)
   .superRefine((text, ctx) => {
     const url = URL.parse(text);
-    const say = (message: string): void => ctx.addIssue({ code: 'custom', message, params: { rule: 'url' } });
-    if (url === null || !/^https?:$/.test(url.protocol)) return say('must be an http or https URL');
-    if (url.username !== '' || url.password !== '') say('must not have a user or password: use apiKey');
-    if (url.hash !== '') say('must not have a fragment');
+    const problem = url === null ? 'is not a URL' : urlProblem(url);
+    if (problem !== null) ctx.addIssue({ code: 'custom', message: problem });
+    else if (/[?#]/.test(text)) ctx.addIssue({ code: 'custom', message: 'must have neither a query nor a fragment' });
   });
 
-/** How the answer is asked for and read: as text (the default), as any JSON, or as JSON that fits a schema. */
-const responseFormat = z.union([
-  z.enum(['text', 'json']),
-  z.strictObject({
-    schema: answerSchema,
-    /** What the endpoint calls the schema. */
-    name: z.string().regex(SCHEMA_NAME, 'must be 1 to 64 letters, digits, "_" and "-"').default('answer'),
-    /** Whether the endpoint is to hold the model to the schema while it writes. */
-    strict: z.boolean().default(true),
-  }),
-]);
-
-const documents = z.strictObject({
-  /**
-   * AUTO attaches what the messages do not mention: in tier 0 the documents, later the result of the tier before.
-   * ALWAYS attaches the documents in every tier, NEVER attaches nothing.
-   */
-  attach: z.enum(['AUTO', 'ALWAYS', 'NEVER']).default('AUTO'),
-  /** Characters of one document. */
-  maxLength: z.int().min(1).max(CHAT_LIMITS.documentLength.max).default(CHAT_LIMITS.documentLength.default),
-  /** What becomes of a longer document: its item fails, or the rest is left out. */
-  tooLong: z.enum(['FAIL', 'CUT']).default('FAIL'),
-  /** How closely the model looks at images. */
-  imageDetail: z.enum(['auto', 'low', 'high']).optional(),
+const header = z.strictObject({
+  name: z
+    .string()
+    .regex(HEADER_NAME, 'is no name of a header')
+    .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), 'is set by the service itself'),
+  value: secretText,
 });
 
-/** The part of a config that a tier may set for itself. */
-const perTier = {
-  model: modelName,
-  /** Template of the system message; absent: none is sent. */
-  system: template.optional(),
-  temperature: z.number().min(0).max(2).optional(),
-  topP: z.number().min(0).max(1).optional(),
-  /** `max_tokens`, for endpoints that do not know the newer name. */
-  maxTokens: z.int().min(1).max(10_000_000).optional(),
-  maxCompletionTokens: z.int().min(1).max(10_000_000).optional(),
-  seed: z.int().optional(),
-  stop: z.array(z.string().min(1).max(200)).min(1).max(CHAT_LIMITS.stops).optional(),
-  responseFormat: responseFormat.optional(),
-  reasoningEffort: word(50).optional(),
-};
+const headers = z
+  .array(header)
+  .max(agentHeaders)
+  .refine(
+    (given) => new Set(given.map(({ name }) => name.toLowerCase())).size === given.length,
+    'has two headers of one name',
+  );
 
-/** The config of a chat agent as a caller writes it, with the defaults of what is absent. */
-export const chatAgentConfig = z
+function checkSchema(schema: unknown, ctx: Issues): void {
+  for (const { path, message } of schemaProblems(schema)) {
+    ctx.addIssue({ code: 'custom', message, path: path.split('/').slice(1) });
+  }
+}
+
+/** The forms of answers, by the name of each. */
+export const ANSWER_TYPES = ['TEXT', 'JSON', 'JSON_SCHEMA'] as const;
+
+const responseFormat = z
   .strictObject({
-    ...perTier,
-    baseURL,
-    /** Sent as a bearer token; absent: no Authorization is sent. */
-    apiKey: secretName.optional(),
-    organization: word(200).optional(),
-    headers: headers.default({}),
-    /** Template of the user message; a tier's userMessage takes its place. */
-    user: template.optional(),
-    /** Tried in order where the endpoint does not have the model, or not now. */
-    fallbackModels: z.array(modelName).max(CHAT_LIMITS.fallbackModels).default([]),
-    /** For one call, in ms; the item's own timeout ends it too. */
-    timeoutMs: z.int().min(1).max(LIMITS.itemTimeoutMs.max).default(LIMITS.itemTimeoutMs.default),
-    /** Further fields of the request's body, for what only this endpoint knows. */
-    extraBody: jsonObject(CHAT_LIMITS.extraBodyBytes)
-      .superRefine((given, ctx) => {
-        for (const name of Object.keys(given)) {
-          if (OWN_BODY_FIELDS.has(name)) ctx.addIssue({ code: 'custom', message: 'is not set here', path: [name] });
-        }
-      })
-      .default({}),
-    documents: documents.prefault({}),
+    type: z.enum(ANSWER_TYPES),
+    schema: jsonObject(CHAT_LIMITS.schemaBytes).superRefine(checkSchema).nullish(),
+    name: z.string().regex(SCHEMA_NAME, 'must be 1 to 64 letters, digits, "_" and "-"').nullish(),
+    strict: z.boolean().nullish(),
   })
-  .refine(({ maxTokens, maxCompletionTokens }) => maxTokens === undefined || maxCompletionTokens === undefined, {
-    message: 'takes one of maxTokens and maxCompletionTokens',
+  .refine(({ type, schema }) => (type === 'JSON_SCHEMA') === (schema != null), {
+    message: 'goes with the type JSON_SCHEMA, and that with it',
+    path: ['schema'],
+  })
+  .transform(({ type, schema, name, strict }) =>
+    schema == null || type !== 'JSON_SCHEMA'
+      ? ({ type: type === 'JSON' ? 'JSON' : 'TEXT' } as const)
+      : ({ type, schema, name: name ?? 'answer', strict: strict ?? true } as const),
+  );
+
+/** Which documents are attached to a message. */
+export const ATTACH_RULES = ['AUTO', 'ALWAYS', 'NEVER'] as const;
+/** What becomes of a document that is too long. */
+export const TOO_LONG_RULES = ['FAIL', 'CUT'] as const;
+/** How closely a model looks at images. */
+export const IMAGE_DETAILS = ['AUTO', 'LOW', 'HIGH'] as const;
+
+const orElse = <T, D>(schema: z.ZodType<T>, fallback: D) => schema.nullish().transform((value) => value ?? fallback);
+
+const documents = z.strictObject({
+  attach: orElse(z.enum(ATTACH_RULES), 'AUTO'),
+  maxLength: orElse(
+    z.int().min(CHAT_LIMITS.documentLength.min).max(CHAT_LIMITS.documentLength.max),
+    CHAT_LIMITS.documentLength.default,
+  ),
+  tooLong: orElse(z.enum(TOO_LONG_RULES), 'FAIL'),
+  imageDetail: orElse(z.enum(IMAGE_DETAILS), null),
+});
+
+const ranged = ({ min, max, default: fallback }: { min: number; max: number; default: number }) =>
+  orElse(z.int().min(min).max(max), fallback);
+
+const tokens = orElse(z.int().min(1).max(CHAT_LIMITS.tokens), null);
+
+/** The config of a chat agent, with the defaults for what is absent; null where nothing is sent. */
+export const ChatAgentConfig = z
+  .strictObject({
+    baseURL,
+    model: word,
+    fallbackModels: orElse(z.array(word).max(CHAT_LIMITS.fallbackModels), []),
+    apiKey: orElse(
+      secretText.refine(({ secret }) => secret !== undefined, 'must name a secret'),
+      null,
+    ),
+    organization: orElse(word, null),
+    headers: orElse(headers, []),
+    system: orElse(template, null),
+    user: orElse(template, null),
+    temperature: orElse(z.number().min(0).max(2), null),
+    topP: orElse(z.number().min(0).max(1), null),
+    maxTokens: tokens,
+    maxCompletionTokens: tokens,
+    seed: orElse(z.int(), null),
+    stop: orElse(z.array(z.string().min(1).max(CHAT_LIMITS.stopLength)).min(1).max(CHAT_LIMITS.stops), null),
+    responseFormat: orElse(responseFormat, { type: 'TEXT' } as const),
+    reasoningEffort: orElse(word, null),
+    extraBody: orElse(
+      jsonObject(CHAT_LIMITS.extraBodyBytes).superRefine((given, ctx) => {
+        for (const name of Object.keys(given).filter((key) => OWN_BODY_FIELDS.has(key))) {
+          ctx.addIssue({ code: 'custom', message: 'is not set here', path: [name] });
+        }
+      }),
+      {},
+    ),
+    documents: documents.nullish().transform((rules) => rules ?? documents.parse({})),
+    timeoutMs: ranged(itemTimeoutMs),
+    connections: ranged(agentConnections),
+  })
+  .refine(({ maxTokens, maxCompletionTokens }) => maxTokens === null || maxCompletionTokens === null, {
+    message: 'is another name of maxCompletionTokens: give one of them',
     path: ['maxTokens'],
   });
-
-/** A checked config of a chat agent. */
-export type ChatAgentConfig = z.output<typeof chatAgentConfig>;
-
-/** What the config of a tier may set in place of its chat agent's own. */
-export const chatTierConfig = z.strictObject(perTier).partial();
-
-/** The config with what a tier sets for itself; throws a ZodError when that does not fit. */
-export function withTierConfig(config: ChatAgentConfig, tierConfig: unknown): ChatAgentConfig {
-  if (tierConfig === null || tierConfig === undefined) return config;
-  const own = chatTierConfig.parse(tierConfig);
-  const { maxTokens, maxCompletionTokens, ...rest } = config;
-  // They are two names of one limit, and an endpoint refuses both together.
-  const setsLimit = own.maxTokens !== undefined || own.maxCompletionTokens !== undefined;
-  return { ...rest, ...(!setsLimit && { maxTokens, maxCompletionTokens }), ...own, model: own.model ?? config.model };
-}
+export type ChatAgentConfig = z.output<typeof ChatAgentConfig>;

@@ -15,7 +15,7 @@ type DocumentRules = ChatAgentConfig['documents'];
  * VALIDATION ChatError when a document that is mentioned alone is no text, no JSON or too long.
  */
 export async function fieldsOf(
-  { item, previous }: AgentContext,
+  { item, previous, config }: AgentContext,
   rules: DocumentRules,
   templates: readonly Template[],
 ): Promise<Record<string, unknown>> {
@@ -23,7 +23,7 @@ export async function fieldsOf(
   const wants = (name: string): boolean => templates.some((template) => mentions(template, name));
   const wantsText = templates.some(({ names }) => [...names].some((name) => /(?:^|\.)text(?:\.|$)/.test(name)));
   const wantsJson = templates.some(({ names }) => [...names].some((name) => /(?:^|\.)json(?:\.|$)/.test(name)));
-  const fields: Record<string, unknown> = { filename, mediaType, metadata, dataElementId, ordinal, previous };
+  const fields: Record<string, unknown> = { filename, mediaType, metadata, dataElementId, ordinal, previous, config };
   const [first] = documents;
   if (wants('documents')) {
     fields['documents'] = await Promise.all(

@@ -13,35 +13,51 @@ import { FIELD_NAMES } from './field-names.ts';
 import { documentText, fieldsOf } from './fields.ts';
 import { mentions, parseTemplate, render, type Template, TemplateError } from './template.ts';
 
-/** The messages for an item; throws a VALIDATION ChatError where the item does not give what they need. */
-export async function messagesOf(
-  config: ChatAgentConfig,
-  context: AgentContext,
-): Promise<ChatCompletionMessageParam[]> {
-  const system = templateOf(config.system);
-  const ownUser = templateOf(config.user);
-  const tierMessage = templateOf(context.userMessage, 'userMessage');
-  const placed = [system, ownUser].some((template) => template !== null && mentions(template, 'userMessage'));
-  const user = tierMessage === null || placed ? ownUser : tierMessage;
-  const templates = [system, user, placed ? tierMessage : null].filter((template) => template !== null);
+/** Makes the messages for an item; throws a VALIDATION ChatError where the item does not give what they need. */
+export type MakeMessages = (context: AgentContext) => Promise<ChatCompletionMessageParam[]>;
 
-  const fields = await fieldsOf(context, config.documents, templates);
-  const fill = (template: Template): string => render(template, fields, CHAT_LIMITS.messageLength);
-  if (placed && tierMessage !== null) fields['userMessage'] = fill(tierMessage);
-  const texts = [...(user === null ? [] : [fill(user)]), ...(await attachedTexts(config, context, templates))].filter(
-    (text) => text !== '',
-  );
-  const content = withImages(texts.join('\n\n'), await images(config, context));
-  return [...(system === null ? [] : [{ role: 'system', content: fill(system) } as const]), { role: 'user', content }];
+/** How many userMessages of tiers are kept parsed: executions that run at a time bring their own. */
+const KEPT_TEMPLATES = 50;
+
+/** The way from items to messages that a config describes; its templates are parsed once. */
+export function messageMaker(config: ChatAgentConfig): MakeMessages {
+  const system = config.system === null ? null : parseTemplate(config.system, FIELD_NAMES);
+  const ownUser = config.user === null ? null : parseTemplate(config.user, FIELD_NAMES);
+  const placed = [system, ownUser].some((template) => template !== null && mentions(template, 'userMessage'));
+  const kept = new Map<string, Template>();
+
+  function tierTemplate(text: string | null): Template | null {
+    if (text === null) return null;
+    const known = kept.get(text);
+    if (known !== undefined) return known;
+    if (kept.size >= KEPT_TEMPLATES) kept.clear();
+    const template = parseTierTemplate(text);
+    kept.set(text, template);
+    return template;
+  }
+
+  return async (context) => {
+    const tierMessage = tierTemplate(context.userMessage);
+    const user = tierMessage === null || placed ? ownUser : tierMessage;
+    const templates = [system, user, placed ? tierMessage : null].filter((template) => template !== null);
+    const fields = await fieldsOf(context, config.documents, templates);
+    const fill = (template: Template): string => render(template, fields, CHAT_LIMITS.messageLength);
+    if (placed && tierMessage !== null) fields['userMessage'] = fill(tierMessage);
+    const texts = [user === null ? '' : fill(user), ...(await attachedTexts(config, context, templates))];
+    const content = withImages(texts.filter((text) => text !== '').join('\n\n'), await images(config, context));
+    return [
+      ...(system === null ? [] : [{ role: 'system', content: fill(system) } as const]),
+      { role: 'user', content },
+    ];
+  };
 }
 
-function templateOf(text: string | null | undefined, name?: string): Template | null {
-  if (text == null) return null;
+function parseTierTemplate(text: string): Template {
   try {
-    return parseTemplate(text, name === 'userMessage' ? TIER_FIELDS : FIELD_NAMES);
+    return parseTemplate(text, TIER_FIELDS);
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
-    throw promptError('invalid_template', `The ${name ?? 'message'} is no template: ${error.message}.`);
+    throw promptError('invalid_template', `The userMessage is no template: ${error.message}.`);
   }
 }
 
@@ -97,10 +113,12 @@ async function images(config: ChatAgentConfig, { item, tier }: AgentContext): Pr
     }
     const type = image.mediaType.replace(/;.*$/s, '').trim().toLowerCase();
     const url = `data:${type};base64,${Buffer.from(bytes).toString('base64')}`;
-    parts.push({ type: 'image_url', image_url: { url, ...(detail !== undefined && { detail }) } });
+    parts.push({ type: 'image_url', image_url: { url, ...(detail !== null && { detail: DETAILS[detail] }) } });
   }
   return parts;
 }
+
+const DETAILS = { AUTO: 'auto', LOW: 'low', HIGH: 'high' } as const;
 
 /** Plain text where there are no images: more endpoints know it. */
 function withImages(text: string, parts: readonly ChatCompletionContentPart[]): string | ChatCompletionContentPart[] {

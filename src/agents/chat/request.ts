@@ -16,23 +16,22 @@ export function requestBody(
   return {
     ...extraBody,
     ...{ model, messages },
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { top_p: topP }),
-    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
-    ...(maxCompletionTokens !== undefined && { max_completion_tokens: maxCompletionTokens }),
-    ...(seed !== undefined && { seed }),
-    ...(stop !== undefined && { stop }),
+    ...(temperature !== null && { temperature }),
+    ...(topP !== null && { top_p: topP }),
+    ...(maxTokens !== null && { max_tokens: maxTokens }),
+    ...(maxCompletionTokens !== null && { max_completion_tokens: maxCompletionTokens }),
+    ...(seed !== null && { seed }),
+    ...(stop !== null && { stop }),
     ...(format !== undefined && { response_format: format }),
-    // Endpoints know more words than the API's own, and new ones come with new models.
-    ...(reasoningEffort !== undefined && ({ reasoning_effort: reasoningEffort } as object)),
+    // Endpoints know more words than the client's type has, and new ones come with new models.
+    ...(reasoningEffort !== null && Object({ reasoning_effort: reasoningEffort })),
   };
 }
 
 function responseFormat({
   responseFormat: format,
 }: ChatAgentConfig): ChatCompletionCreateParamsNonStreaming['response_format'] {
-  if (format === undefined || format === 'text') return undefined;
-  if (format === 'json') return { type: 'json_object' };
+  if (format.type !== 'JSON_SCHEMA') return format.type === 'JSON' ? { type: 'json_object' } : undefined;
   const { schema, name, strict } = format;
   return { type: 'json_schema', json_schema: { name, strict, schema } };
 }
