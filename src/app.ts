@@ -1,4 +1,6 @@
 /** Builds every part of the service once, and starts and stops them in order. */
+
+import { createOutgoing } from './agents/net/outgoing.ts';
 import { createOutputChecker } from './agents/output/output-checker.ts';
 import { createRegistry } from './agents/registry.ts';
 import type { Config } from './config.ts';
@@ -21,11 +23,13 @@ import type { ServiceDeps } from './services/ports.ts';
 import { prepareExecution } from './services/prepare-execution.ts';
 import { createResultLinks, openResultLink } from './services/result-links.ts';
 import { createDeletionSweep } from './services/sweep-deleted.ts';
-import { openDatabase } from './store/database.ts';
+import { type Db, openDatabase } from './store/database.ts';
 import { createLaneStore } from './store/lane-store.ts';
 import { createNodePresence, makeNodeId, SOLE_NODE } from './store/node-presence.ts';
 import { ping } from './store/ping.ts';
+import { createSecretBox } from './store/secret-box.ts';
 import { obtainSecretKey } from './store/secret-key.ts';
+import { countForeignSecrets } from './store/secrets.ts';
 
 /** How long items that run may finish in when the service stops, in ms. */
 const DRAIN_MS = 2_000;
@@ -97,8 +101,13 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   await presence.start();
 
   const onProblem = (problem: { file: string; reason: string }) => log.warn(problem, 'agent file cannot be used');
+  const secretKey = config.secretKey ?? (await obtainSecretKey(dataDir));
+  const secretBox = createSecretBox(secretKey);
+  await warnOfForeignSecrets(db, secretBox.keyId, log);
+  const outgoing = await started('outgoing', createOutgoing(config.allowPrivateHosts), (part) => part.stop());
   const registry = createRegistry({
     ...{ db, newId, now, agentsDir: config.agentsDir, dataDir, onProblem, threads: config.agentThreads },
+    ...{ secretBox, outgoing },
     onThreadDeath: (death) => log.warn(death, 'a thread of agents is over, its calls are made again'),
   });
   await started('agents', registry, (part) => part.stop());
@@ -127,8 +136,20 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     stormLimitMs: config.stormLimitMs,
     pollMs: POLL_MS,
   });
-  const resultLinks = createResultLinks(config.secretKey ?? (await obtainSecretKey(dataDir)));
-  const deps: ServiceDeps = { db, newId, now, agents: registry, outputs, sources, engine, publish, feed, resultLinks };
+  const resultLinks = createResultLinks(secretKey);
+  const deps: ServiceDeps = {
+    db,
+    newId,
+    now,
+    agents: registry,
+    outputs,
+    sources,
+    engine,
+    publish,
+    feed,
+    resultLinks,
+    secretBox,
+  };
   const { madeKey } = await bootstrap(deps, config.rootKey);
   await started('engine', engine, (part) => part.stop());
   await engine.start();
@@ -152,4 +173,11 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   });
   await started('server', server, (part) => part.stop());
   return { url: server.url, kind, madeKey, loginLink: () => server.loginLink() };
+}
+
+/** Says at the start what calls would say one by one: some secrets were stored under another key. */
+async function warnOfForeignSecrets(db: Db, keyId: string, log: Logger): Promise<void> {
+  const secrets = await countForeignSecrets(db, keyId);
+  if (secrets > 0)
+    log.warn({ secrets }, 'secrets were stored under another BATCHYARD_SECRET_KEY and cannot be opened with this one');
 }

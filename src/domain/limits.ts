@@ -31,6 +31,12 @@ export const LIMITS = {
   metadataBytes: 64 * 1024,
   /** Bytes of a tier's config, as JSON text. */
   configBytes: 256 * 1024,
+  /** Bytes of one JSON Schema of results, as JSON text. */
+  schemaBytes: 64 * 1024,
+  /** Rules for artifacts in one tier. */
+  artifactRules: 50,
+  /** Patches of one correction. */
+  correctionPatches: 1_000,
   /** UTF-8 bytes of an element's id; a database index takes no more than 2,700. */
   elementIdBytes: 1_024,
   /** Element ids in one filter. */

@@ -3,7 +3,9 @@ import type { AgentContext, AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
 import { itemId } from '../domain/ids.ts';
 import type { ItemError } from '../domain/item-error.ts';
+import { outputMismatch } from '../domain/output-rules.ts';
 import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
+import type { OutputRules } from '../domain/tier-output.ts';
 import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../domain/usage.ts';
 import type { AgentGate } from './agent-gate.ts';
 import { type AttemptEnd, type Call, callAgent } from './attempt.ts';
@@ -30,6 +32,8 @@ export interface TierCalls {
   readonly gate: AgentGate;
   /** What its tokens cost; undefined when nobody said. */
   readonly prices: TokenPrices | undefined;
+  /** What its results must be; null when nothing is promised of them. */
+  readonly rules: OutputRules | null;
 }
 
 export interface ItemCalls {
@@ -99,7 +103,7 @@ async function attempt(
   afterDeath: boolean,
 ): Promise<'over' | 'again' | StorableResult> {
   const { parts, taken, recorder } = calls;
-  const { run, gate } = tierOf(calls, item);
+  const { run, gate, rules } = tierOf(calls, item);
   let call: Call | null = null;
   try {
     item.attempt += 1;
@@ -107,7 +111,7 @@ async function attempt(
     item.startedAt ??= item.calledAt;
     recorder.stage(item, toRunning(item));
     if (afterDeath) await recorder.flushed();
-    const end =
+    const ended =
       calls.interruption() === null
         ? await gate.watch(() => {
             call = callAgent(
@@ -120,6 +124,7 @@ async function attempt(
             return call.end;
           })
         : ({ kind: 'interrupted' } as const);
+    const end = rules !== null && ended?.kind === 'result' ? await checked(parts, rules, ended.result) : ended;
     // The storm took up again between the admission and the call: none was made.
     if (end === null) item.attempt -= 1;
     const goesOn = end === null || record(calls, item, input, end);
@@ -130,6 +135,12 @@ async function attempt(
   } finally {
     calls.release();
   }
+}
+
+/** A result that keeps the rules of its tier, else the error that it is. */
+async function checked({ outputs }: EngineParts, rules: OutputRules, result: StorableResult): Promise<AttemptEnd> {
+  const misses = await outputs.misses(rules, result);
+  return misses.total === 0 ? { kind: 'result', result } : { kind: 'error', error: outputMismatch(misses, result) };
 }
 
 async function quiet(call: Call | null): Promise<void> {

@@ -12,6 +12,7 @@ import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import { type ExecutionStatus, isClaimable, isFinalExecution } from '../domain/states.ts';
+import { rulesOf } from '../domain/tier-output.ts';
 import { Admission } from './admission.ts';
 import type { Call } from './attempt.ts';
 import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
@@ -80,10 +81,10 @@ export class LaneRunner {
     });
     this.#itemCalls = {
       ...{ parts, taken, recorder: this.#recorder },
-      tiers: spec.tiers.map(({ agentId, agentName, rateLimit, prices }, tier) => ({
-        ...{ agentName, prices },
-        run: agents[tier] ?? unknownAgent,
-        gate: shared.gates.of(agentId, rateLimit ?? null),
+      tiers: spec.tiers.map((tier, index) => ({
+        ...{ agentName: tier.agentName, prices: tier.prices, rules: rulesOf(tier) },
+        run: agents[index] ?? unknownAgent,
+        gate: shared.gates.of(tier.agentId, tier.rateLimit ?? null),
       })),
       policy: () => {
         const { backoff, retryRules = [] } = spec.execution;

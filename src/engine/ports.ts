@@ -8,6 +8,7 @@ import type { AgentItem, AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import type { PauseReason } from '../domain/model.ts';
+import type { OutputChecker } from '../domain/output-rules.ts';
 import type { PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
 import type { PricedUsage } from '../domain/usage.ts';
@@ -247,6 +248,7 @@ export interface EngineParts {
   readonly prepare: (executionId: string) => Promise<PrepareAnswer>;
   readonly inputs: ItemInputs;
   readonly agents: AgentLoader;
+  readonly outputs: OutputChecker;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;

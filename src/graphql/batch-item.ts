@@ -1,6 +1,7 @@
 /** One item of an execution, with what it produced. */
 import { itemId, parseItemId } from '../domain/ids.ts';
 import type { Item, ItemFailure, ItemResult } from '../domain/model.ts';
+import { mismatchErrors } from '../domain/output-rules.ts';
 import { findItems, type ItemKey } from '../services/find-items.ts';
 import { readFailures, readNewestResults, readTierResults } from '../services/read-item-outputs.ts';
 import { ArtifactType, DATA_COST, FieldErrorType, ItemErrorType, TierResultType } from './batch-item-output.ts';
@@ -40,6 +41,12 @@ const loadFailures: BatchLoad<FailuresKey, readonly ItemFailure[]> = async (keys
 
 // The item itself is the key: its fields then share one load.
 const newestResult = (item: Item, ctx: Context) => ctx.loaders.of(loadResults, ctx).load(item);
+
+/** Why its last attempt failed; null unless FAILED or RETRYING. */
+const lastFailure = async (item: Item, ctx: Context): Promise<ItemFailure | null> =>
+  item.status === 'FAILED' || item.status === 'RETRYING'
+    ? ((await ctx.loaders.of(loadLastFailure, ctx).load(item))[0] ?? null)
+    : null;
 
 export const ItemType = builder.objectRef<Item>('BatchItem').implement({
   description: 'One input inside an execution, and what became of it.',
@@ -91,8 +98,13 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
     }),
     fieldErrors: t.field({
       type: [FieldErrorType],
-      description: 'Flaws in single fields of `data`.',
-      resolve: async (item, _args, ctx) => [...((await newestResult(item, ctx))?.fieldErrors ?? [])],
+      description:
+        'Flaws in single fields of `data`; where the last attempt failed with `output_mismatch`, in what its result missed the rules of the tier.',
+      resolve: async (item, _args, ctx) => {
+        const failure = await lastFailure(item, ctx);
+        const missed = failure === null ? [] : mismatchErrors(failure.code, failure.details);
+        return missed.length > 0 ? [...missed] : [...((await newestResult(item, ctx))?.fieldErrors ?? [])];
+      },
     }),
     outputArtifacts: t.field({
       type: [ArtifactType],
@@ -110,10 +122,7 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       type: ItemErrorType,
       nullable: true,
       description: 'Why its last attempt failed; null unless FAILED or RETRYING.',
-      resolve: async (item, _args, ctx) => {
-        if (item.status !== 'FAILED' && item.status !== 'RETRYING') return null;
-        return (await ctx.loaders.of(loadLastFailure, ctx).load(item))[0] ?? null;
-      },
+      resolve: (item, _args, ctx) => lastFailure(item, ctx),
     }),
     failures: t.field({
       type: [ItemErrorType],

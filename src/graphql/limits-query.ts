@@ -19,6 +19,10 @@ const RANGES = {
   backoffFactor: 'What the delay grows by from one automatic retry to the next.',
   retentionDays: 'Days that executions are kept after their end, where that is limited; kept for ever by default.',
   maxRetryCount: 'Manual retries of one item, in `retryFailedItems`.',
+  secretLength: "Characters of a secret's value.",
+  agentConnections: 'Connections that an http or chat agent keeps open on one node.',
+  agentRedirects: 'Redirects that an http agent follows.',
+  agentRequestBytes: 'Bytes of the body of one call of an http agent.',
 } satisfies { [name in RangeName]: string };
 type RangeName = { [name in LimitName]: (typeof LIMITS)[name] extends Range ? name : never }[LimitName];
 
@@ -33,10 +37,15 @@ const NUMBERS = {
   requestBytes: 'Bytes of the body of one HTTP request.',
   socketMessageBytes: 'Bytes of one WebSocket message.',
   configBytes: "Bytes of a tier's config, as JSON text.",
+  schemaBytes: 'Bytes of one JSON Schema of results, as JSON text.',
+  artifactRules: 'Rules for artifacts in one tier.',
+  correctionPatches: 'Patches of one correction of a result.',
   elementIdBytes: "UTF-8 bytes of an element's id.",
   filterElementIds: 'Ids in an `elementIds` filter.',
   resultBytes: "Bytes of one item's result in one tier, as JSON text.",
   metadataBytes: 'Bytes of one `metadata` value, as JSON text.',
+  secretsPerProject: 'Secrets of one project.',
+  agentHeaders: "Headers in an http agent's config.",
   jsonDepth: 'Levels of nesting in one JSON value.',
   nameLength: 'Characters of a name.',
   messageLength: 'Characters of an error message that are kept.',

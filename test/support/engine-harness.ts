@@ -99,6 +99,10 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   const actor = options.actor ?? (await makeProject(db)).actor;
   const agents = options.agents ?? new Map<string, AgentRun>();
   const published: { executionId: string; revision: number }[] = [];
+  const publish = (executionId: string, revision: number): void => {
+    published.push({ executionId, revision });
+    options.publish?.(executionId, revision);
+  };
   const sources = countedSources();
   const { clock = systemClock } = options;
   const now = () => clock.now();
@@ -116,7 +120,6 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     outputs: { schemaProblems: never, misses: never },
     clock,
     random: Math.random,
-    publish: (executionId, revision) => void published.push({ executionId, revision }),
     log: { info: ignore, warn: ignore, error: ignore, debug: ignore },
     cancelGraceMs: 200,
     drainMs: 0,
@@ -124,6 +127,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     stormLimitMs: 60_000,
     pollMs: 1_000,
     ...parts,
+    publish,
   });
   await engine.start();
   const outputs = options.outputs ?? { schemaProblems: never, misses: never };
@@ -135,7 +139,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     ...{ db, newId, now, sources, engine, agents: catalog, outputs },
     resultLinks: createResultLinks('a-secret-key-for-tests'),
     secretBox: createSecretBox('a-secret-key-for-tests'),
-    publish: (executionId, revision) => void published.push({ executionId, revision }),
+    publish,
     get feed() {
       return never();
     },
