@@ -1,5 +1,6 @@
 /** Every setting of the service; nothing else reads the environment. */
 import { z } from 'zod';
+import { parseAllowedHost } from './domain/allowed-hosts.ts';
 import { LIMITS } from './domain/limits.ts';
 import { LOG_LEVELS } from './log.ts';
 
@@ -107,6 +108,19 @@ const ENVIRONMENT = {
     fallback: '',
     meaning: 'web pages of other origins that may call the API (comma-separated, e.g. `https://app.example`)',
   },
+  BATCHYARD_ALLOW_PRIVATE_HOSTS: {
+    schema: list.transform((entries, ctx) =>
+      entries.flatMap((entry) => {
+        const allowed = parseAllowedHost(entry);
+        if (allowed === null)
+          ctx.addIssue('must be names, addresses or ranges such as 10.0.0.0/8, each also with a port');
+        return allowed ?? [];
+      }),
+    ),
+    fallback: '',
+    meaning:
+      'hosts that http and chat agents and documents by URL may reach although they are private or without https (comma-separated names, addresses or ranges such as `10.0.0.0/8`, each also with `:port`)',
+  },
   BATCHYARD_GRAPHIQL: { schema: switchable, fallback: 'on', meaning: '`off` takes the GraphiQL page away' },
   LOG_LEVEL: {
     schema: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
@@ -189,6 +203,7 @@ const toConfig = (read: Read) => ({
   stopTimeoutMs: read('BATCHYARD_STOP_TIMEOUT_MS') ?? 0,
   allowedHosts: read('BATCHYARD_ALLOWED_HOSTS') ?? [],
   allowedOrigins: read('BATCHYARD_ALLOWED_ORIGINS') ?? [],
+  allowPrivateHosts: read('BATCHYARD_ALLOW_PRIVATE_HOSTS') ?? [],
   graphiql: read('BATCHYARD_GRAPHIQL') ?? true,
   logLevel: read('LOG_LEVEL') ?? 'info',
 });

@@ -2,18 +2,20 @@
  * Loads the run function of any stored agent version, once per process.
  *
  * A module's function calls it in a thread, unless the module says `threaded: false`; that, and whether it can be
- * imported at all, is asked in a thread too. Built-in agents run in this thread.
+ * imported at all, is asked in a thread too. Built-in agents run in this thread, and so do those that a project
+ * stored: their code is ours, made from the version's config.
  */
 import { pathToFileURL } from 'node:url';
 import type { AgentRun } from '../domain/agent-context.ts';
-import type { AgentKind } from '../domain/model.ts';
-import { findVersionSource } from '../store/agents.ts';
+import { findVersionSource, type VersionSource } from '../store/agents.ts';
 import type { Db } from '../store/database.ts';
 import { AgentFileError, reasonOf } from './agent-file-error.ts';
 import { AgentUnavailableError } from './agent-unavailable.ts';
 import { readModule } from './module-shape.ts';
 import { probeModule } from './probe.ts';
 import type { SourceCache } from './source-cache.ts';
+import type { StoredAgentDeps } from './stored-agent.ts';
+import { storedKind } from './stored-kinds.ts';
 import type { AgentThreads } from './threads/agent-threads.ts';
 
 /** A version that can be run. */
@@ -35,26 +37,38 @@ const FAILURE_KEPT_MS = 5_000;
  * A version is imported once and kept. A failure is kept for some seconds, so that thousands of items do not each
  * import the module again; then it is tried anew, because what it needs may be back.
  */
-export function createLoader(db: Db, cache: SourceCache, threads: AgentThreads): LoadAgent {
+export function createLoader(
+  db: Db,
+  cache: SourceCache,
+  threads: AgentThreads,
+  depsOf: (projectId: string) => StoredAgentDeps,
+): LoadAgent {
   const loading = new Map<string, Promise<LoadedAgent>>();
   let imports = 0;
 
-  /** The version with the path of a file that has its source. Throws AgentUnavailableError. */
-  async function locate(versionId: string): Promise<{ name: string; kind: AgentKind; file: string }> {
+  async function stored(versionId: string): Promise<VersionSource> {
     const version = await findVersionSource(db, versionId);
     if (version === null) throw new AgentUnavailableError(versionId, 'it is not stored');
-    const { agentName: name, kind, contentHash, source } = version;
+    return version;
+  }
+
+  /** The path of a file that has the version's source. Throws AgentUnavailableError. */
+  async function locate(versionId: string, { contentHash, source }: VersionSource): Promise<string> {
     if (source === null) throw new AgentUnavailableError(versionId, 'its source is not stored');
-    return { name, kind, file: await cache.fileOf(contentHash, source) };
+    return await cache.fileOf(contentHash, source);
   }
 
   async function load(versionId: string): Promise<LoadedAgent> {
     // What the database or the disk throws says nothing of the agent, and passes as it is: it may be tried again.
-    const { name, kind, file } = await locate(versionId);
+    const version = await stored(versionId);
+    const { agentName: name, kind, projectId, config } = version;
+    const made = storedKind(kind);
+    if (made !== null && projectId !== null) return { versionId, name, run: made.makeRun(config, depsOf(projectId)) };
+    const file = await locate(versionId, version);
     try {
       const threaded = kind === 'MODULE' && (await probeModule(file, IMPORT_DEADLINE_MS)).threaded;
       // A thread that comes later asks again: the file may have been changed or removed meanwhile.
-      const url = async (): Promise<string> => pathToFileURL((await locate(versionId)).file).href;
+      const url = async (): Promise<string> => pathToFileURL(await locate(versionId, await stored(versionId))).href;
       const run = threaded ? threads.runner({ versionId, name, url }) : await importHere(file);
       return { versionId, name, run };
     } catch (error) {

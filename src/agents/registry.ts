@@ -12,15 +12,20 @@ import { type IdMaker, nodeTypeOf } from '../domain/ids.ts';
 import type { AgentCatalog } from '../services/ports.ts';
 import { findAgent, findVersion } from '../store/agents.ts';
 import type { Db } from '../store/database.ts';
+import type { SecretBox } from '../store/secret-box.ts';
+import { reasonOf } from './agent-file-error.ts';
 import { listAgentFiles } from './agent-files.ts';
 import { bundleFile } from './bundle.ts';
 import { type ConfigCheck, compileSchema } from './config-schema.ts';
 import { createLoader, type LoadAgent } from './loader.ts';
 import { createModuleFiles, type FileProblem } from './module-files.ts';
 import { readModule } from './module-shape.ts';
+import type { Outgoing } from './net/outgoing.ts';
 import { probeModule } from './probe.ts';
 import { NameTakenError, type Offer, registerBundle } from './registration.ts';
+import { createSecretReader } from './secrets.ts';
 import { createSourceCache } from './source-cache.ts';
+import { storedKind } from './stored-kinds.ts';
 import { AgentThreads, type ThreadDeath } from './threads/agent-threads.ts';
 
 /** What the registry is made from. */
@@ -31,6 +36,10 @@ export interface RegistryOptions {
   /** The folder of module agents; it need not be there. */
   readonly agentsDir: string;
   readonly dataDir: string;
+  /** Opens the secrets that agents' configs name; agents that projects store need it. */
+  readonly secretBox: SecretBox;
+  /** The way out of agents that projects store. */
+  readonly outgoing: Outgoing;
   /** Told of each file that cannot be loaded, once per reason. */
   readonly onProblem: (problem: FileProblem) => void;
   /** How long a module may take to import; 10 s unless given. */
@@ -48,6 +57,16 @@ export interface AgentRegistry extends AgentCatalog {
   start(): Promise<void>;
   /** Ends the threads of agents; resolves when they are gone and no file is being looked at. */
   stop(): Promise<void>;
+}
+
+/** Why a text is no JSON Schema for configs; null when it is one. */
+function schemaProblem(schema: unknown): string | null {
+  try {
+    compileSchema(schema);
+    return null;
+  } catch (error) {
+    return reasonOf(error);
+  }
 }
 
 const BUILT_IN_DIR = fileURLToPath(new URL('./built-in', import.meta.url));
@@ -80,14 +99,15 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
     }
   }
 
-  /** The name that an agent's id or name stands for, and null for an id of no agent. */
-  async function nameOf(projectId: string, reference: string): Promise<string | null> {
-    if (nodeTypeOf(reference) !== 'Agent') return reference;
-    return (await findAgent(db, projectId, { id: reference }))?.name ?? null;
-  }
+  const readSecret = createSecretReader(db, options.secretBox, now);
+  const load = createLoader(db, cache, threads, (projectId) => ({
+    secrets: (name) => readSecret(projectId, name),
+    openFetch: options.outgoing.openFetch,
+    now,
+  }));
 
   return {
-    load: createLoader(db, cache, threads),
+    load,
     async start() {
       await startBuiltIns();
       await modules.lookAtAll();
@@ -98,9 +118,21 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
     },
     refresh: () => modules.lookAtAll(),
     async resolve(projectId, reference) {
-      const name = await nameOf(projectId, reference);
-      return name === null ? null : (builtIns.get(name) ?? (await modules.look(name)));
+      const byId = nodeTypeOf(reference) === 'Agent';
+      const agent = await findAgent(db, projectId, byId ? { id: reference } : { name: reference });
+      if (agent?.currentVersionId != null) {
+        const version = await findVersion(db, agent.currentVersionId);
+        return version === null ? null : { agent, version };
+      }
+      const name = byId ? agent?.name : reference;
+      return name === undefined ? null : (builtIns.get(name) ?? (await modules.look(name)));
     },
+    configOf(kind) {
+      const stored = storedKind(kind);
+      if (stored === null) throw new Error(`Agents of kind ${kind} have no config of their own.`);
+      return stored.schema;
+    },
+    schemaProblem,
     async configProblems(versionId, config) {
       const known = checks.get(versionId);
       if (known !== undefined) return known(config);

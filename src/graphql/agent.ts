@@ -19,6 +19,8 @@ const AgentKindEnum = builder.enumType('AgentKind', {
   values: {
     BUILT_IN: { description: 'It comes with the service.' },
     MODULE: { description: "It is a file in the operator's agents folder." },
+    HTTP: { description: 'An HTTP endpoint that the project named, called for each item.' },
+    CHAT: { description: 'A chat model behind an OpenAI-compatible endpoint that the project named.' },
   } satisfies { [kind in (typeof AGENT_KINDS)[number]]: { description: string } },
 });
 
@@ -32,7 +34,8 @@ export const AgentVersionType = builder.objectRef<AgentVersion>('AgentVersion').
     kind: t.expose('kind', { type: AgentKindEnum, description: 'What the agent is made of.' }),
     version: t.exposeInt('version', { description: 'Its number, from 1; new content has the next one.' }),
     contentHash: t.exposeString('contentHash', {
-      description: 'SHA-256 (hex) of its code with everything it imports.',
+      description:
+        'SHA-256 (hex) of its code with everything it imports; for HTTP and CHAT, of its config, description and schema.',
     }),
     description: t.exposeString('description', {
       nullable: true,
@@ -43,6 +46,12 @@ export const AgentVersionType = builder.objectRef<AgentVersion>('AgentVersion').
       nullable: true,
       description:
         "The JSON Schema that a tier's `config` must fit; null when it takes any. An absent config is checked as `{}`.",
+    }),
+    config: t.expose('config', {
+      type: 'JSON',
+      nullable: true,
+      description:
+        'HTTP and CHAT: what it is made of, as it was given, with the defaults for what was left out. Secrets are in it by name only. null for the other kinds.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When this content was first seen.' }),
   }),
@@ -73,7 +82,7 @@ export const AgentType = builder.objectRef<Agent>('Agent').implement({
       nullable: true,
       complexity: 5,
       description:
-        'The version that a new execution runs: that of the file as it is now. null while the file is gone or cannot be loaded; then only executions that pinned a version before can run.',
+        'The version that a new execution runs: for HTTP and CHAT that of the last update, else that of the file as it is now. null while the file is gone or cannot be loaded; then only executions that pinned a version before can run.',
       resolve: (agent, _args, ctx) => currentAgentVersion(ctx.deps, actorOf(ctx), agent.id),
     }),
     versions: t.connection(

@@ -5,7 +5,7 @@ import type { Db } from './database.ts';
 import { keysetPage } from './keyset.ts';
 import { named } from './statement-name.ts';
 
-const AGENT_COLUMNS = ['id', 'projectId', 'name', 'kind', 'createdAt'] as const;
+const AGENT_COLUMNS = ['id', 'projectId', 'name', 'kind', 'currentVersionId', 'createdAt'] as const;
 
 /** A version to store; `configSchema` is JSON text. */
 export interface NewVersion {
@@ -15,15 +15,20 @@ export interface NewVersion {
   readonly source: string | null;
   readonly configSchema: string | null;
   readonly description: string | null;
+  /** HTTP and CHAT: the config as JSON text. */
+  readonly config?: string | null;
   readonly createdAt: Date;
 }
 
 /** The agent of this name that every project is offered; stored now unless it is there, whoever stored it. */
-export async function obtainSharedAgent(db: Db, agent: Omit<Agent, 'projectId'>): Promise<Agent> {
+export async function obtainSharedAgent(
+  db: Db,
+  agent: Pick<Agent, 'id' | 'name' | 'kind' | 'createdAt'>,
+): Promise<Agent> {
   await named(db, 'obtainSharedAgent')
     .insertInto('agent')
     .values({ ...agent, projectId: null })
-    .onConflict((conflict) => conflict.columns(['projectId', 'name']).doNothing())
+    .onConflict((conflict) => conflict.columns(['projectId', 'name']).where('deletedAt', 'is', null).doNothing())
     .execute();
   return await named(db, 'obtainSharedAgent')
     .selectFrom('agent')
@@ -73,15 +78,22 @@ export async function findVersions(
     .execute();
 }
 
+/** What is needed to run a version: the source of a module, or the config of an agent that a project stored. */
+export interface VersionSource {
+  readonly agentName: string;
+  readonly kind: AgentKind;
+  readonly projectId: string | null;
+  readonly contentHash: string;
+  readonly source: string | null;
+  readonly config: unknown;
+}
+
 /** What is needed to run a version, or null when it is not stored. */
-export async function findVersionSource(
-  db: Db,
-  id: string,
-): Promise<{ agentName: string; kind: AgentKind; contentHash: string; source: string | null } | null> {
+export async function findVersionSource(db: Db, id: string): Promise<VersionSource | null> {
   const row = await named(db, 'findVersionSource')
     .selectFrom('agentVersion as v')
     .innerJoin('agent as a', 'a.id', 'v.agentId')
-    .select(['a.name as agentName', 'a.kind', 'v.contentHash', 'v.source'])
+    .select(['a.name as agentName', 'a.kind', 'a.projectId', 'v.contentHash', 'v.source', 'v.config'])
     .where('v.id', '=', id)
     .executeTakeFirst();
   return row ?? null;
@@ -102,6 +114,7 @@ export async function findAgent(
     .selectFrom('agent')
     .select(AGENT_COLUMNS)
     .where((eb) => eb.or([eb('projectId', 'is', null), eb('projectId', '=', projectId)]))
+    .where('deletedAt', 'is', null)
     .orderBy('projectId', (order) => order.asc().nullsLast())
     .limit(1);
   const row = await ('id' in reference
@@ -116,7 +129,8 @@ export async function listAgents(db: Db, projectId: string, page: Page): Promise
   const query = named(db, 'listAgents')
     .selectFrom('agent')
     .select(AGENT_COLUMNS)
-    .where((eb) => eb.or([eb('projectId', 'is', null), eb('projectId', '=', projectId)]));
+    .where((eb) => eb.or([eb('projectId', 'is', null), eb('projectId', '=', projectId)]))
+    .where('deletedAt', 'is', null);
   return await keysetPage(query, ['name', 'id'], page).execute();
 }
 
@@ -133,6 +147,7 @@ function selectVersion(db: Db) {
       'v.contentHash',
       'v.description',
       'v.configSchema',
+      'v.config',
       'v.createdAt',
     ])
     .$castTo<Omit<AgentVersion, 'kind'> & { kind: AgentKind }>();

@@ -8,6 +8,7 @@ import { newId } from '../../src/domain/ids.ts';
 import type { Db } from '../../src/store/database.ts';
 import { freshEmbedded } from '../support/databases.ts';
 import { type ExecutionServer, startExecutionServer } from '../support/execution-server.ts';
+import { outside } from '../support/outside.ts';
 import { makeProject, type ProjectRows } from '../support/rows.ts';
 import { codeOf, dig, post } from '../support/server.ts';
 
@@ -36,7 +37,8 @@ describe('datasources, agents and definitions in the schema', () => {
     );
     writeFileSync(path.join(agentsDir, 'broken.ts'), 'export default (');
     const now = () => new Date();
-    const agents = createRegistry({ db, newId, now, agentsDir, dataDir: root, onProblem: () => undefined });
+    const onProblem = () => undefined;
+    const agents = createRegistry({ db, newId, now, agentsDir, dataDir: root, onProblem, ...outside() });
     await agents.start();
     server = await startExecutionServer(db, { agents, sources: createSources(db, foldersDir) });
   });

@@ -8,6 +8,7 @@ import { classifyThrown } from '../../src/domain/item-error.ts';
 import type { Db } from '../../src/store/database.ts';
 import { temporaryFolder } from '../support/data-folder.ts';
 import { describeDatabases } from '../support/databases.ts';
+import { outside } from '../support/outside.ts';
 import { agentContext, dataOf } from '../support/threaded-agents.ts';
 
 describeDatabases('agent registry', (open) => {
@@ -31,6 +32,7 @@ describeDatabases('agent registry', (open) => {
     const told: string[] = [];
     const registry = createRegistry({
       ...{ db, newId, agentsDir, dataDir: path.join(root, 'data'), importDeadlineMs: 1_500 },
+      ...outside(),
       now: () => new Date(),
       onProblem: ({ file, reason }) => told.push(`${path.basename(file)}: ${reason}`),
     });
@@ -142,7 +144,7 @@ describeDatabases('agent registry', (open) => {
       .values({ id: newId('Agent'), projectId: null, name: 'echo', kind: 'MODULE' })
       .execute();
     const told: string[] = [];
-    const options = { db: other, newId, agentsDir, dataDir: root, now: () => new Date() };
+    const options = { db: other, newId, agentsDir, dataDir: root, now: () => new Date(), ...outside() };
     const registry = createRegistry({ ...options, onProblem: ({ reason }) => told.push(reason) });
     await registry.start();
     expect(told).toEqual(['the name echo belongs to a module agent']);

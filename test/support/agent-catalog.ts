@@ -1,4 +1,5 @@
 /** A catalogue of agents that are only names, for tests in which nothing is run. */
+import { z } from 'zod';
 import { compileSchema } from '../../src/agents/config-schema.ts';
 import { newId } from '../../src/domain/ids.ts';
 import type { Agent, AgentVersion } from '../../src/domain/model.ts';
@@ -21,6 +22,8 @@ export function namedAgents(schemas: Readonly<Record<string, object | null>>): A
       Promise.resolve(
         compileSchema(offers.find(({ version }) => version.id === versionId)?.version.configSchema)(config),
       ),
+    configOf: () => z.unknown(),
+    schemaProblem: () => null,
     refresh: () => Promise.resolve(),
     problems: () => [{ file: '/agents/broken.ts', reason: 'line 1: a secret of the operator' }],
   };

@@ -12,6 +12,7 @@ import { openSession } from '../../src/services/open-session.ts';
 import type { ServiceDeps } from '../../src/services/ports.ts';
 import { createResultLinks, openResultLink } from '../../src/services/result-links.ts';
 import type { Db } from '../../src/store/database.ts';
+import { createSecretBox } from '../../src/store/secret-box.ts';
 
 /** A server under test, the lines that it logged, and the clock that it goes by. */
 export interface TestServer extends RunningServer {
@@ -21,7 +22,10 @@ export interface TestServer extends RunningServer {
 
 /** The services' parts over a database, without those of the engine and of agents: what needs them cannot be tested so. */
 export const databaseDeps = (db: Db, now: () => Date = () => new Date()): ServiceDeps =>
-  ({ db, newId, now, resultLinks: createResultLinks('a-secret-key-for-tests') }) as ServiceDeps;
+  ({
+    ...{ db, newId, now, resultLinks: createResultLinks('a-secret-key-for-tests') },
+    secretBox: createSecretBox('a-secret-key-for-tests'),
+  }) as ServiceDeps;
 
 /** Starts a server with a clock of its own that stands until the test moves it. */
 export async function startTestServer(

@@ -1,0 +1,36 @@
+/** Why a call of another host was not made, or not followed to its end; as an item's error it says so. */
+import type { ErrorCategory } from '../../domain/item-error.ts';
+
+export const OUTGOING_ERRORS = {
+  address_refused: 'DEPENDENCY',
+  plain_http_refused: 'DEPENDENCY',
+  url_refused: 'VALIDATION',
+  redirect_refused: 'DEPENDENCY',
+  too_many_redirects: 'DEPENDENCY',
+  response_too_large: 'VALIDATION',
+  request_too_large: 'VALIDATION',
+} as const satisfies Record<string, ErrorCategory>;
+export type OutgoingErrorCode = keyof typeof OUTGOING_ERRORS;
+
+/** Thrown by the guarded fetch; permanent, for the rule that refused the call is the same the next time. */
+export class OutgoingError extends Error {
+  readonly code: OutgoingErrorCode;
+  readonly category: ErrorCategory;
+  readonly transient = false;
+  constructor(code: OutgoingErrorCode, message: string) {
+    super(message);
+    this.name = 'OutgoingError';
+    this.code = code;
+    this.category = OUTGOING_ERRORS[code];
+  }
+}
+
+/**
+ * What really went wrong with a call: fetch hides it behind "fetch failed" and "terminated".
+ *
+ * The cause keeps its `code` (ECONNREFUSED, UND_ERR_HEADERS_TIMEOUT, …), by which it is classified.
+ */
+export function unwrapped(error: unknown): unknown {
+  const hides = error instanceof TypeError && (error.message === 'fetch failed' || error.message === 'terminated');
+  return hides && error.cause instanceof Error ? error.cause : error;
+}
