@@ -213,6 +213,10 @@ export interface Execution extends ItemCounts {
   readonly cancelMode: CancelMode | null;
   readonly cancelReason: string | null;
   readonly error: string | null;
+  /** With several tiers, what `src/domain/tiers.ts` reads; null with one. */
+  readonly tierCounts: readonly number[] | null;
+  readonly tierEnteredAt: readonly (Date | null)[] | null;
+  readonly tierLeftAt: readonly (Date | null)[] | null;
 }
 
 /** An item with what is listed of it; its results and failures are read apart. */

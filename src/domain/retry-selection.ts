@@ -30,3 +30,11 @@ export interface RetrySelection {
   readonly ordinals: readonly number[] | null;
   readonly maxRetryCount: number | null;
 }
+
+/** What a round changed of how its execution runs, and what is in force from then on; absent: as before. */
+export interface RoundParameters {
+  readonly concurrency?: number;
+  readonly retryLimit?: number;
+  readonly itemTimeoutMs?: number;
+  readonly priority?: number;
+}

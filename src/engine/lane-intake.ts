@@ -153,7 +153,7 @@ export class LaneIntake {
   }
 
   /** The item's move is in the database, or was refused there. */
-  written(item: LaneItem, move: Omit<ItemMove, 'was'>): void {
+  written(item: LaneItem, move: Omit<ItemMove, 'was' | 'wasTier'>): void {
     if (move.to === 'QUEUED' || move.to === 'RUNNING') return;
     this.#held.delete(item.ordinal);
     if (move.runAfter !== null) this.#expectDue(move.runAfter.getTime());

@@ -7,6 +7,8 @@ export interface LaneItem {
   readonly ordinal: number;
   /** The status that the database has, as far as flushed. */
   recorded: ItemStatus;
+  /** The tier that the database has. */
+  recordedTier: number;
   tier: number;
   /** Calls in this tier and round, the present one included. */
   attempt: number;
@@ -21,10 +23,10 @@ export interface LaneItem {
 /** A claimed item as a lane holds it. */
 export function toLaneItem(claimed: ClaimedItem): LaneItem {
   const { ordinal, status, tier, attempt, charged, deaths, startedAt } = claimed;
-  return { ordinal, recorded: status, tier, attempt, charged, deaths, startedAt, calledAt: null };
+  return { ordinal, recorded: status, recordedTier: tier, tier, attempt, charged, deaths, startedAt, calledAt: null };
 }
 
-type Move = Omit<ItemMove, 'was'>;
+type Move = Omit<ItemMove, 'was' | 'wasTier'>;
 
 const base = (item: LaneItem): Omit<Move, 'to'> => ({
   ordinal: item.ordinal,

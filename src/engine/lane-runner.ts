@@ -71,14 +71,19 @@ export class LaneRunner {
         this.#end !== null || this.#interruption !== null || (begins && (this.#halted || this.#paused)),
       waits: (wait) => hooks.waits(wait),
     });
-    this.#recorder = new Recorder(parts, lane, taken.round, {
-      answered: (answer) => this.#see(answer),
-      written: (item, move) => {
-        this.#intake.written(item, move);
-        if (this.#intake.isEmpty) hooks.changed();
+    this.#recorder = new Recorder(
+      parts,
+      lane,
+      { round: taken.round, tiers: spec.tiers.length },
+      {
+        answered: (answer) => this.#see(answer),
+        written: (item, move) => {
+          this.#intake.written(item, move);
+          if (this.#intake.isEmpty) hooks.changed();
+        },
+        broken: (error) => this.#break(error),
       },
-      broken: (error) => this.#break(error),
-    });
+    );
     this.#itemCalls = {
       ...{ parts, taken, recorder: this.#recorder },
       tiers: spec.tiers.map((tier, index) => ({

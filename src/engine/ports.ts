@@ -61,6 +61,8 @@ export interface ClaimAnswer {
 export interface ItemMove {
   readonly ordinal: number;
   readonly was: ItemStatus;
+  /** The tier that the database is known to have. */
+  readonly wasTier: number;
   readonly to: ItemStatus;
   readonly tier: number;
   readonly attempt: number;
@@ -101,6 +103,8 @@ export interface FailureRow {
 /** What one flush writes. */
 export interface Settlement {
   readonly round: number;
+  /** How many tiers the execution has; with one, nothing is counted by tier. */
+  readonly tiers: number;
   readonly moves: readonly ItemMove[];
   readonly results: readonly ResultRow[];
   readonly failures: readonly FailureRow[];

@@ -10,7 +10,7 @@
  */
 import { itemError } from '../domain/item-error.ts';
 import type { LaneItem } from './lane-item.ts';
-import type { EngineParts, FailureRow, HeldLane, ItemMove, ResultRow, SettleAnswer } from './ports.ts';
+import type { EngineParts, FailureRow, HeldLane, ItemMove, ResultRow, SettleAnswer, Settlement } from './ports.ts';
 
 /** Most items that one flush writes: fewer commits than with 500, and the embedded database stalls nobody yet. */
 export const FLUSH_MAX = 1_000;
@@ -23,20 +23,26 @@ const RETRY_MAX_MS = 5_000;
 /** The code of an item whose outcome the database refused. */
 const REFUSED = 'result_refused';
 
+/** A move before it is known what the database has. */
+type StagedMove = Omit<ItemMove, 'was' | 'wasTier'>;
+
 interface Staged {
   readonly item: LaneItem;
-  move: Omit<ItemMove, 'was'>;
+  move: StagedMove;
   /** Whether this is more than a start, and so worth a flush of its own. */
   outcome: boolean;
   results: ResultRow[];
   failures: FailureRow[];
 }
 
+/** What a lane records into. */
+export type RecordedRun = Pick<Settlement, 'round' | 'tiers'>;
+
 export interface RecorderHooks {
   /** After each flush that the database answered. */
   answered(answer: SettleAnswer): void;
   /** The item's staged move is in the database, or was refused there. */
-  written(item: LaneItem, move: Omit<ItemMove, 'was'>): void;
+  written(item: LaneItem, move: StagedMove): void;
   /** A move that holds none of the user's data was refused: a defect of ours. The recorder has stopped. */
   broken(error: unknown): void;
 }
@@ -44,7 +50,7 @@ export interface RecorderHooks {
 export class Recorder {
   readonly #parts: Pick<EngineParts, 'store' | 'clock' | 'log'>;
   readonly #lane: HeldLane;
-  readonly #round: number;
+  readonly #run: RecordedRun;
   readonly #hooks: RecorderHooks;
   #staged = new Map<number, Staged>();
   #outcomes = 0;
@@ -57,17 +63,17 @@ export class Recorder {
   constructor(
     parts: Pick<EngineParts, 'store' | 'clock' | 'log'>,
     lane: HeldLane,
-    round: number,
+    run: RecordedRun,
     hooks: RecorderHooks,
   ) {
     this.#parts = parts;
     this.#lane = lane;
-    this.#round = round;
+    this.#run = run;
     this.#hooks = hooks;
   }
 
   /** Stages an item's move, with a result or a failure to append. */
-  stage(item: LaneItem, move: Omit<ItemMove, 'was'>, rows: { result?: ResultRow; failure?: FailureRow } = {}): void {
+  stage(item: LaneItem, move: StagedMove, rows: { result?: ResultRow; failure?: FailureRow } = {}): void {
     if (this.#lost) return;
     const staged = this.#staged.get(item.ordinal) ?? { item, move, outcome: false, results: [], failures: [] };
     staged.move = move;
@@ -189,8 +195,8 @@ export class Recorder {
 
   #settle(batch: readonly Staged[]): Promise<SettleAnswer> {
     return this.#parts.store.settle(this.#lane, {
-      round: this.#round,
-      moves: batch.map(({ item, move }) => ({ ...move, was: item.recorded })),
+      ...this.#run,
+      moves: batch.map(({ item, move }) => ({ ...move, was: item.recorded, wasTier: item.recordedTier })),
       results: batch.flatMap(({ results }) => results),
       failures: batch.flatMap(({ failures }) => failures),
     });
@@ -200,6 +206,7 @@ export class Recorder {
     if (!answer.held) this.lose();
     for (const { item, move } of batch) {
       item.recorded = move.to;
+      item.recordedTier = move.tier;
       this.#hooks.written(item, move);
     }
     this.#hooks.answered(answer);

@@ -4,15 +4,22 @@ import { progressOf } from '../domain/progress.ts';
 import { findExecutions } from '../services/find-executions.ts';
 import { findItemByElement, findItems } from '../services/find-items.ts';
 import { listItems } from '../services/list-items.ts';
-import { type ErrorCount, MAX_ERROR_COUNTS, summarizeErrors } from '../services/summarize-executions.ts';
+import {
+  type CategoryCount,
+  type ErrorCount,
+  MAX_ERROR_COUNTS,
+  summarizeCategories,
+  summarizeErrors,
+} from '../services/summarize-executions.ts';
 import { ItemConnection, ItemType } from './batch-item.ts';
 import { ItemFilterInput } from './batch-item-filter.ts';
 import { ItemCountsType, ProgressType } from './batch-progress.ts';
-import { ErrorCategoryEnum, ExecutionStatusEnum, PauseReasonEnum } from './batch-status.ts';
+import { ExecutionStatusEnum, PauseReasonEnum } from './batch-status.ts';
 import { TierType } from './batch-tier.ts';
 import { builder } from './builder.ts';
 import { connectionOf, keysetArgs, ordering, type PagingArgs, pageCost, toConnection } from './connection.ts';
 import { actorOf, type BatchLoad, type Context } from './context.ts';
+import { ErrorCategoryCountType, ErrorCountType } from './error-counts.ts';
 import { Node, registerNode } from './node.ts';
 import { oncePerState } from './once-per-state.ts';
 import { badUserInput } from './top-level-errors.ts';
@@ -31,20 +38,19 @@ const errorsOf = oncePerState<readonly ErrorCount[]>((executions, ctx) =>
   ),
 );
 
+const categoriesOf = oncePerState<readonly CategoryCount[]>((executions, ctx) =>
+  summarizeCategories(
+    ctx.deps,
+    actorOf(ctx),
+    executions.map((execution) => execution.id),
+  ),
+);
+
 const byOrdinal = ordering<Item>('items.ordinal', { int: (item) => item.ordinal });
 
 // A page of items is a constant number of statements, so an item costs a tenth of what a page alone would make it.
 // A thousand items with everything about them fit the limit; pages of pages of them do not.
 const itemsCost = (args: PagingArgs) => ({ field: 10, multiplier: Math.max(1, pageCost(args).multiplier / 10) });
-
-const ErrorCountType = builder.objectRef<ErrorCount>('ErrorCount').implement({
-  description: 'How many failed items ended with one error.',
-  fields: (t) => ({
-    category: t.expose('category', { type: ErrorCategoryEnum, description: 'What kind of error it is.' }),
-    code: t.exposeString('code', { description: 'The error for programs.' }),
-    count: t.exposeInt('count', { description: 'Failed items whose last error it is.' }),
-  }),
-});
 
 export const ExecutionType = builder.objectRef<Execution>('BatchExecution').implement({
   description: 'One run of a batch definition over a frozen set of items.',
@@ -155,6 +161,13 @@ export const ExecutionType = builder.objectRef<Execution>('BatchExecution').impl
       complexity: { field: 20, multiplier: 10 },
       description: `The errors that its FAILED items ended with, most frequent first, at most ${MAX_ERROR_COUNTS}; counted when asked for.`,
       resolve: async (execution, _args, ctx) => (execution.failed === 0 ? [] : [...(await errorsOf(execution, ctx))]),
+    }),
+    errorCategories: t.field({
+      type: [ErrorCategoryCountType],
+      complexity: { field: 20, multiplier: 3 },
+      description: 'The kinds of errors that its FAILED items ended with, most frequent first; counted when asked for.',
+      resolve: async (execution, _args, ctx) =>
+        execution.failed === 0 ? [] : [...(await categoriesOf(execution, ctx))],
     }),
     items: t.connection(
       {

@@ -5,6 +5,7 @@ import { type ExecutionStatus, type ItemStatus, itemMoveFrom } from '../domain/s
 import type { CloseChunk, SweepAnswer } from '../engine/ports.ts';
 import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
+import { TIER_CHANGES } from './tier-moves.ts';
 
 /** Ordinals that one chunk looks at; bounds a chunk in which few items are open. */
 const SPAN = LIMITS.sweepChunk * 10;
@@ -46,10 +47,10 @@ with pick as materialized (
   update batch_item i
   set status = ${to}, ended_at = ${now}, run_after = null, revision = ${execution.revision + 1}
   from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal
-  returning i.ordinal, pick.was, i.status, false as flawed
+  returning i.ordinal, pick.was, i.status, i.tier as was_tier, i.tier, false as flawed
 ), d as (select ${COUNT_CHANGES} from moved
-), x as (
-  update batch_execution x set ${countMove({ now })}
+), ${TIER_CHANGES}, x as (
+  update batch_execution x set ${countMove({ now, tiers: true })}
   from d where x.id = ${executionId}
     and (d.n > 0 or x.queued + x.running + x.retrying = 0)
   returning x.status, x.revision, x.running

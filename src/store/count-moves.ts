@@ -7,11 +7,14 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Closing } from '../engine/ports.ts';
+import { tierMove } from './tier-moves.ts';
 
 export interface CountMove {
   readonly now: Date;
   /** Whether this statement seals the set of items. */
   readonly seals?: boolean;
+  /** Whether the statement has the relations of `TIER_CHANGES`. */
+  readonly tiers?: boolean;
 }
 
 const after = (count: string) => sql.raw(`(x.${count} + d.${count})`);
@@ -28,7 +31,7 @@ const stopReason = (
       then ${after('failed')} || ' of ' || ${after('total')} || ' items failed, more than is tolerated.' end)`;
 
 /** The SET list; see the head of this file. */
-export function countMove({ now, seals = false }: CountMove): RawBuilder<unknown> {
+export function countMove({ now, seals = false, tiers = false }: CountMove): RawBuilder<unknown> {
   const stop = stopReason(seals);
   const overdue = sql`coalesce(x.deadline_at <= ${now}, false)`;
   const sealed = seals ? sql`true` : sql`(x.sealed_at is not null and x.retry_cursor is null)`;
@@ -64,7 +67,7 @@ export function countMove({ now, seals = false }: CountMove): RawBuilder<unknown
       when not ${ends} or x.status = 'CANCELLING' then x.error
       when ${stop} is not null then ${stop}
       when ${after('succeeded')} = 0 and ${after('total')} > 0 and not ${overdue}
-        then 'None of the ' || ${after('total')} || ' items succeeded.' end`;
+        then 'None of the ' || ${after('total')} || ' items succeeded.' end${tiers ? tierMove(now) : sql``}`;
 }
 
 /** Why execution `x` is being closed, as a Closing; null while it is not. */

@@ -1,5 +1,6 @@
 /** Storing a new execution, and finding the one that an idempotency key made. */
 import type { InputOverrides, PinnedSpec } from '../domain/spec.ts';
+import { ITEM_STATUSES } from '../domain/states.ts';
 import type { Db, Tx } from './database.ts';
 import { insertDraft } from './drafts.ts';
 import { named } from './statement-name.ts';
@@ -49,6 +50,7 @@ export async function insertExecution(tx: Tx, { isDraft = false, ...execution }:
       retryLimit: spec.execution.retryLimit,
       roundOpenedAt: createdAt,
       lastActivityAt: createdAt,
+      ...tierColumns(spec.tiers.length),
     })
     .onConflict((conflict) => conflict.columns(['projectId', 'idempotencyKey']).doNothing())
     .returning('id')
@@ -69,6 +71,16 @@ export async function insertExecution(tx: Tx, { isDraft = false, ...execution }:
     .execute();
   if (isDraft) await insertDraft(tx, execution.id);
   return true;
+}
+
+/** The counts and times of the tiers of a new execution; with one tier they are its own. */
+function tierColumns(tiers: number) {
+  if (tiers === 1) return {};
+  const unknown = Array<null>(tiers).fill(null);
+  return {
+    tierCounts: Array<number>((tiers - 1) * ITEM_STATUSES.length).fill(0),
+    ...{ tierEnteredAt: unknown, tierLeftAt: unknown },
+  };
 }
 
 /** The execution that this idempotency key made in the project, and the hash of its request. */

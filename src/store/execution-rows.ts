@@ -51,6 +51,9 @@ export function selectExecution(db: Db) {
       'x.cancelMode',
       'x.cancelReason',
       'x.error',
+      'x.tierCounts',
+      'x.tierEnteredAt',
+      'x.tierLeftAt',
     ]);
 }
 

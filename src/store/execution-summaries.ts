@@ -1,7 +1,6 @@
 /** Reading numbers about an execution's items that are counted when asked for. */
 import { sql } from 'kysely';
 import type { ErrorCategory } from '../domain/item-error.ts';
-import type { ItemStatus } from '../domain/states.ts';
 import { anyOf } from './any-of.ts';
 import type { Db } from './database.ts';
 import { named } from './statement-name.ts';
@@ -14,20 +13,24 @@ export interface ErrorCount {
   readonly count: number;
 }
 
-/** How many items are in one tier with one status. */
-export interface TierStatusCount {
+/** How many failed items of one tier ended with one error. */
+export interface TierErrorCount extends ErrorCount {
+  readonly tier: number;
+}
+
+/** How many failed items of one tier ended with an error of one kind. */
+export interface TierCategoryCount {
   readonly executionId: string;
   readonly tier: number;
-  readonly status: ItemStatus;
+  readonly category: ErrorCategory;
   readonly count: number;
 }
 
-/** When the first result of a tier came, and the last result or failure. */
-export interface TierTimes {
+/** How many items of one tier something is true of. */
+export interface TierCount {
   readonly executionId: string;
   readonly tier: number;
-  readonly firstResultAt: Date | null;
-  readonly lastOutcomeAt: Date;
+  readonly count: number;
 }
 
 /** The most frequent errors of each execution's failed items, at most `limit` each, most frequent first. */
@@ -68,42 +71,87 @@ export async function countErrors(
     .execute();
 }
 
-/** Items by tier and status, counted in one pass over all items of the executions. */
-export async function countTiers(
+/** The most frequent errors of each tier's failed items, at most `limit` a tier, most frequent first. */
+export async function countTierErrors(
   db: Db,
   projectId: string,
   executionIds: readonly string[],
-): Promise<TierStatusCount[]> {
-  return await named(db, 'countTiers')
-    .selectFrom('batchItem as i')
-    .innerJoin('batchExecution as x', 'x.id', 'i.executionId')
-    .select(['i.executionId', 'i.tier', 'i.status', sql<number>`count(*)::int`.as('count')])
-    .where('x.projectId', '=', projectId)
-    .where('i.executionId', '=', anyOf(executionIds))
-    .groupBy(['i.executionId', 'i.tier', 'i.status'])
+  limit: number,
+): Promise<TierErrorCount[]> {
+  const ranked = failedItems(db, projectId, executionIds)
+    .select([
+      ...(['i.executionId', 'i.tier', 'i.errorCategory as category', 'i.errorCode as code'] as const),
+      sql<number>`count(*)::int`.as('count'),
+      // Raw: Kysely has no window over an aggregate.
+      sql<number>`row_number() over (partition by i.execution_id, i.tier order by count(*) desc, i.error_code)`.as(
+        'rank',
+      ),
+    ])
+    .groupBy(['i.executionId', 'i.tier', 'i.errorCategory', 'i.errorCode']);
+  return await named(db, 'countTierErrors')
+    .selectFrom(ranked.as('e'))
+    .select(['e.executionId', 'e.tier', 'e.count'])
+    .select((eb) => [
+      eb.ref('e.category').$castTo<ErrorCategory>().as('category'),
+      eb.ref('e.code').$castTo<string>().as('code'),
+    ])
+    .where('e.rank', '<=', limit)
+    .orderBy('e.rank')
     .execute();
 }
 
-/** The times of every tier that has an outcome, in one pass over all results and failures of the executions. */
-export async function timeTiers(db: Db, projectId: string, executionIds: readonly string[]): Promise<TierTimes[]> {
-  const results = db
-    .selectFrom('itemResult as r')
-    .select(['r.executionId', 'r.tier', sql<Date | null>`r.at`.as('resultAt'), 'r.at as outcomeAt'])
-    .where('r.executionId', '=', anyOf(executionIds));
-  const failures = db
-    .selectFrom('itemFailure as f')
-    .select(['f.executionId', 'f.tier', sql<Date | null>`null::timestamptz`.as('resultAt'), 'f.at as outcomeAt'])
-    .where('f.executionId', '=', anyOf(executionIds));
-  return await named(db, 'timeTiers')
-    .selectFrom(results.unionAll(failures).as('o'))
-    .innerJoin('batchExecution as x', 'x.id', 'o.executionId')
+/** The kinds of errors of each tier's failed items, most frequent first. */
+export async function countTierCategories(
+  db: Db,
+  projectId: string,
+  executionIds: readonly string[],
+): Promise<TierCategoryCount[]> {
+  return await failedItems(named(db, 'countTierCategories'), projectId, executionIds)
     .select((eb) => [
-      'o.executionId',
-      'o.tier',
-      eb.fn.min('o.resultAt').as('firstResultAt'),
-      eb.fn.max('o.outcomeAt').as('lastOutcomeAt'),
+      ...(['i.executionId', 'i.tier'] as const),
+      eb.ref('i.errorCategory').$castTo<ErrorCategory>().as('category'),
+      sql<number>`count(*)::int`.as('count'),
     ])
-    .where('x.projectId', '=', projectId)
-    .groupBy(['o.executionId', 'o.tier'])
+    .groupBy(['i.executionId', 'i.tier', 'i.errorCategory'])
+    .orderBy('count', 'desc')
+    .orderBy('category')
     .execute();
 }
+
+/** Items that were cancelled or expired before an agent was called for them in their tier; reads all items. */
+export async function countUncalled(db: Db, projectId: string, executionIds: readonly string[]): Promise<TierCount[]> {
+  return await named(db, 'countUncalled')
+    .selectFrom('batchItem as i')
+    .innerJoin('batchExecution as x', 'x.id', 'i.executionId')
+    .select(['i.executionId', 'i.tier', sql<number>`count(*)::int`.as('count')])
+    .where('x.projectId', '=', projectId)
+    .where('i.executionId', '=', anyOf(executionIds))
+    .where('i.status', 'in', ['CANCELLED', 'EXPIRED'])
+    .where('i.attempt', '=', 0)
+    .groupBy(['i.executionId', 'i.tier'])
+    .execute();
+}
+
+/** Failed items with one of these errors, by tier. */
+export async function countWithCodes(
+  db: Db,
+  projectId: string,
+  executionIds: readonly string[],
+  codes: readonly string[],
+): Promise<TierCount[]> {
+  return await failedItems(named(db, 'countWithCodes'), projectId, executionIds)
+    .select(['i.executionId', 'i.tier', sql<number>`count(*)::int`.as('count')])
+    .where('i.errorCode', '=', anyOf(codes))
+    .groupBy(['i.executionId', 'i.tier'])
+    .execute();
+}
+
+/** The failed items of executions, found by the partial index that holds the failing ones only. */
+const failedItems = (db: Db, projectId: string, executionIds: readonly string[]) =>
+  db
+    .selectFrom('batchItem as i')
+    .innerJoin('batchExecution as x', 'x.id', 'i.executionId')
+    .where('x.projectId', '=', projectId)
+    .where('i.executionId', '=', anyOf(executionIds))
+    .where('i.errorCode', 'is not', null)
+    .where('i.status', '=', 'FAILED');

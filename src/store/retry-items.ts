@@ -6,6 +6,7 @@ import type { PinnedSpec } from '../domain/spec.ts';
 import { executionMoveFrom } from '../domain/states.ts';
 import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
+import { TIER_CHANGES } from './tier-moves.ts';
 
 /** Ordinals that one statement of counting or moving looks at, so that none takes long on a large execution. */
 const SPAN = LIMITS.sweepChunk * 10;
@@ -162,10 +163,10 @@ with pick as materialized (
     error_category = null, error_code = null, error_transient = null, retry_count = i.retry_count + 1,
     revision = ${revision + 1}
   from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal
-  returning i.ordinal, pick.was, i.status, false as flawed
+  returning i.ordinal, pick.was, i.status, i.tier as was_tier, i.tier, false as flawed
 ), d as (select ${COUNT_CHANGES} from moved
-), x as (
-  update batch_execution x set ${countMove({ now })}, round_closed_base = x.round_closed_base - d.n
+), ${TIER_CHANGES}, x as (
+  update batch_execution x set ${countMove({ now, tiers: true })}, round_closed_base = x.round_closed_base - d.n
   from d where x.id = ${executionId} and d.n > 0
   returning x.revision
 ), logged as (

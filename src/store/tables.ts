@@ -16,6 +16,7 @@ import type {
   PauseReason,
   StoredDocument,
 } from '../domain/model.ts';
+import type { RoundParameters } from '../domain/retry-selection.ts';
 import type { BatchSpec, InputOverrides, PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
 import type { PricedUsage } from '../domain/usage.ts';
@@ -49,6 +50,7 @@ export interface Database {
   itemFailure: ItemFailureTable;
   executionUsage: ExecutionUsageTable;
   itemLog: ItemLogTable;
+  itemCancel: ItemCancelTable;
 }
 
 export interface CustomerTable {
@@ -241,6 +243,14 @@ export interface BatchExecutionTable {
   /** It pauses once this is used; null for no bound. */
   tokenBudget: number | null;
   costBudget: string | null;
+  /** Items by status in every tier but the first, seven numbers each; null with one tier. */
+  tierCounts: number[] | null;
+  /** When the first item entered each tier, null for the first tier and for what has not happened. */
+  tierEnteredAt: (Date | null)[] | null;
+  /** When an item last left each tier or ended in it. */
+  tierLeftAt: (Date | null)[] | null;
+  /** Rises with each chunk of items that are cancelled one by one; lanes follow it. */
+  itemCancels: Generated<number>;
 }
 
 /** The set of items of an execution that was made as a draft. */
@@ -278,6 +288,8 @@ export interface ExecutionRoundTable {
   agentVersionIds: string[];
   /** The retry's selection as JSON; null for round 0. */
   selection: JsonOrNull<unknown>;
+  /** What the round changed of how the execution runs; null for nothing. */
+  parameters: JsonOrNull<RoundParameters>;
 }
 
 export interface ExecutionLaneTable {
@@ -317,6 +329,15 @@ export interface BatchItemTable {
   errorCategory: ErrorCategory | null;
   errorCode: string | null;
   errorTransient: boolean | null;
+}
+
+/** An item that was cancelled by itself. */
+export interface ItemCancelTable {
+  executionId: string;
+  ordinal: number;
+  round: number;
+  reason: string | null;
+  at: Date;
 }
 
 export interface BatchItemInputTable {

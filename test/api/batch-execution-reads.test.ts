@@ -16,6 +16,7 @@ import {
 import { type ExecutionServer, startExecutionServer } from '../support/execution-server.ts';
 import { makeProject, type ProjectRows } from '../support/rows.ts';
 import { type Answer, codeOf, post } from '../support/server.ts';
+import { setTierCounts } from '../support/tier-recount.ts';
 
 const EVERYTHING = `id batchExecutionId ordinal inputDataElementId filename mediaType metadata status tier attempts
   retryCount nextAttemptAt startedAt endedAt durationMs revision data fieldErrors { path code message }
@@ -318,6 +319,7 @@ describeDatabases('executions and items', (open) => {
       ...[0, 1].map((ordinal) => ({ ordinal, tier: 1, data: 1, at: at(20 + ordinal) })),
     ]);
     await addFailures(db, id, [{ ordinal: 3, attempt: 1, at: at(15) }]);
+    await setTierCounts(db, id, { enteredAt: [null, at(10), at(20)], leftAt: [at(15), at(21), at(22)] });
     const { batchExecution } = await read<OneExecution>(
       `{ batchExecution(id: "${id}") { tiers { number startedAt endedAt counts { total queued running succeeded failed } } } }`,
     );

@@ -15,8 +15,9 @@ function settlement(): Settlement {
   const rest = { tier: 0, attempt: 1 };
   return {
     round: 0,
+    tiers: 1,
     moves: ordinals.map((ordinal) => ({
-      ...{ ordinal, ...rest, was: 'QUEUED' as const, to: 'SUCCEEDED' as const, charged: 0, deaths: 0 },
+      ...{ ordinal, ...rest, was: 'QUEUED' as const, wasTier: 0, to: 'SUCCEEDED' as const, charged: 0, deaths: 0 },
       ...{ runAfter: null, startedAt: at, endedAt: at, error: null, flawed: false },
     })),
     results: ordinals.map((ordinal) => ({

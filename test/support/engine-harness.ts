@@ -20,6 +20,7 @@ import { findExecution } from '../../src/store/execution-rows.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { createSecretBox } from '../../src/store/secret-box.ts';
 import { makeProject } from './rows.ts';
+import { recountTiers } from './tier-recount.ts';
 import { until } from './until.ts';
 
 /** What a test may set of an engine. */
@@ -246,6 +247,9 @@ export async function checkWhole(db: Db, id: string): Promise<void> {
       problems.push(`${status}: ${execution[status]} != ${count(status.toUpperCase())}`);
   }
   if (execution.total !== items.length) problems.push(`total: ${execution.total} != ${items.length}`);
+  const tierCounts = await recountTiers(db, id);
+  if (JSON.stringify(execution.tierCounts) !== JSON.stringify(tierCounts))
+    problems.push(`tiers: ${JSON.stringify(execution.tierCounts)} != ${JSON.stringify(tierCounts)}`);
   const tiers = execution.spec.tiers.length;
   const last = new Set(results.filter((row) => row.tier === tiers - 1).map((row) => row.ordinal));
   const succeeded = items.filter((item) => item.status === 'SUCCEEDED');

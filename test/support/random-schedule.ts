@@ -5,7 +5,7 @@
 import { sql } from 'kysely';
 import type { AgentRun } from '../../src/domain/agent-context.ts';
 import type { Actor } from '../../src/domain/model.ts';
-import { isFinalExecution } from '../../src/domain/states.ts';
+import { ITEM_STATUSES, isFinalExecution } from '../../src/domain/states.ts';
 import type { Clock } from '../../src/engine/ports.ts';
 import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import { pauseBatchExecution, resumeBatchExecution } from '../../src/services/pause-batch-execution.ts';
@@ -260,7 +260,21 @@ async function recount({ db, id, calls }: Scene): Promise<void> {
     const [said, real] = [row[name.toLowerCase()], row[`real${name}`]];
     if (said !== real) throw new Error(`${name.toLowerCase()} is ${said} and in truth ${real}`);
   }
+  await recountTiersOf(db, id);
   if (calls.problems.length > 0) throw new Error(calls.problems.join('; '));
+}
+
+/** The same for its tiers, each an array of seven numbers. */
+async function recountTiersOf(db: Db, id: string): Promise<void> {
+  const { rows } = await sql<{ said: number[] | null; real: number[] }>`
+    select x.tier_counts as said, array(
+      select count(i.ordinal)::int from generate_series(1, json_array_length(x.spec -> 'tiers') - 1) t
+      cross join unnest(${[...ITEM_STATUSES]}::text[]) with ordinality s(status, k)
+      left join batch_item i on i.execution_id = x.id and i.tier = t and i.status = s.status
+      group by t, k order by t, k) as real
+    from batch_execution x where x.id = ${id}`.execute(db);
+  const { said = null, real = [] } = rows[0] ?? {};
+  if (JSON.stringify(said ?? []) !== JSON.stringify(real)) throw new Error(`tiers are ${said} and in truth ${real}`);
 }
 
 /** No more faults: whoever is dead is followed by another, whoever is paused goes on or is cancelled; then it ends. */

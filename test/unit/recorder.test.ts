@@ -9,7 +9,7 @@ const LANE = { executionId: 'exec', no: 0, epoch: 1 };
 const HELD: SettleAnswer = { held: true, status: 'RUNNING', closing: false, refused: [], revision: 2, spent: false };
 
 const item = (ordinal: number): LaneItem => ({
-  ...{ ordinal, recorded: 'QUEUED', tier: 0, attempt: 1 },
+  ...{ ordinal, recorded: 'QUEUED', recordedTier: 0, tier: 0, attempt: 1 },
   ...{ charged: 0, deaths: 0, startedAt: AT, calledAt: AT },
 });
 const result = (ordinal: number, data = '1') => ({
@@ -35,11 +35,16 @@ function recorderOver(settle: (settlement: Settlement) => Promise<SettleAnswer>)
     refusedData: (error: unknown) => error === 'refused',
   };
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
-  const recorder = new Recorder({ store: store as unknown as LaneStore, clock, log }, LANE, 0, {
-    answered: () => undefined,
-    written: ({ ordinal }, move) => void written.push([ordinal, move.to]),
-    broken: (error) => void broken.push(error),
-  });
+  const recorder = new Recorder(
+    { store: store as unknown as LaneStore, clock, log },
+    LANE,
+    { round: 0, tiers: 1 },
+    {
+      answered: () => undefined,
+      written: ({ ordinal }, move) => void written.push([ordinal, move.to]),
+      broken: (error) => void broken.push(error),
+    },
+  );
   return { recorder, written, broken };
 }
 
