@@ -11,7 +11,7 @@ export interface ChatRequest {
 }
 
 /** Answers a request; `no` counts the requests from 1. */
-export type ChatHandler = (request: ChatRequest, response: ServerResponse, no: number) => void | Promise<void>;
+export type ChatHandler = (request: ChatRequest, response: ServerResponse, no: number) => unknown;
 
 export interface ChatEndpoint {
   readonly baseURL: string;
@@ -84,7 +84,7 @@ export async function startChatEndpoint(): Promise<ChatEndpoint> {
       const body = JSON.parse(Buffer.concat(chunks).toString() || 'null') as ChatRequest['body'];
       const request = { path: incoming.url ?? '', headers: incoming.headers, body };
       requests.push(request);
-      void handler(request, response, requests.length);
+      handler(request, response, requests.length);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
