@@ -17,7 +17,7 @@ import { ItemCountsType, ProgressType } from './batch-progress.ts';
 import { ExecutionStatusEnum, PauseReasonEnum } from './batch-status.ts';
 import { TierType } from './batch-tier.ts';
 import { builder } from './builder.ts';
-import { connectionOf, keysetArgs, ordering, type PagingArgs, pageCost, toConnection } from './connection.ts';
+import { countedConnectionOf, keysetArgs, ordering, type PagingArgs, pageCost, toConnection } from './connection.ts';
 import { actorOf, type BatchLoad, type Context } from './context.ts';
 import { ErrorCategoryCountType, ErrorCountType } from './error-counts.ts';
 import { Node, registerNode } from './node.ts';
@@ -59,7 +59,7 @@ export const ExecutionType = builder.objectRef<Execution>('BatchExecution').impl
     id: t.exposeID('id', { description: 'The id, `exec_…`.' }),
     customerId: t.exposeID('customerId', { description: 'The customer it belongs to.' }),
     projectId: t.exposeID('projectId', { description: 'The project it belongs to.' }),
-    name: t.exposeString('name', { description: "The definition's name." }),
+    name: t.exposeString('name', { description: "The definition's name, unless it was changed since." }),
     metadata: t.expose('metadata', {
       type: 'JSON',
       nullable: true,
@@ -204,6 +204,6 @@ export const ExecutionType = builder.objectRef<Execution>('BatchExecution').impl
   }),
 });
 
-export const ExecutionConnection = connectionOf(ExecutionType, 'BatchExecution');
+export const ExecutionConnection = countedConnectionOf(ExecutionType, 'BatchExecution');
 
 registerNode('BatchExecution', ExecutionType, (ctx, _actor, id) => loadExecution(ctx, id));

@@ -59,6 +59,33 @@ export const connectionOf = <Row>(type: ObjectRef<SchemaTypes, Row, Row>, name: 
     { name: `${name}Edge`, description: `A ${name} and its place in the list.` },
   );
 
+/** The same for a list that can be counted: `totalCount` costs a look at every entry, and is done when it is asked for. */
+export const countedConnectionOf = <Row>(type: ObjectRef<SchemaTypes, Row, Row>, name: string) =>
+  builder.connectionObject(
+    {
+      type,
+      name: `${name}Connection`,
+      description: `A page of a list of ${name} objects.`,
+      fields: (t) => ({
+        totalCount: t.int({
+          complexity: 2,
+          description: 'How many entries the whole list has, whatever the page; counted when it is asked for.',
+          resolve: (page) => COUNTS.get(page)?.() ?? 0,
+        }),
+      }),
+    },
+    { name: `${name}Edge`, description: `A ${name} and its place in the list.` },
+  );
+
+/** How to count the list that a page is of. */
+const COUNTS = new WeakMap<object, () => Promise<number>>();
+
+/** A page of a `countedConnectionOf`, and how its whole list is counted. */
+export function counted<P extends object>(page: P, count: () => Promise<number>): P {
+  COUNTS.set(page, count);
+  return page;
+}
+
 /** The cost of a connection field: what is selected below it counts once for each entry of the page. */
 export const pageCost = (args: PagingArgs): { field: number; multiplier: number } => ({
   field: 1,

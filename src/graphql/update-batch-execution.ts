@@ -1,4 +1,4 @@
-/** The mutation that changes an execution while it is open. */
+/** The mutation that changes an execution. */
 import { LIMITS } from '../domain/limits.ts';
 import type { Execution } from '../domain/model.ts';
 import { InvalidStateError, NotFoundError, ValidationError } from '../domain/user-error.ts';
@@ -7,12 +7,12 @@ import { ExecutionType } from './batch-execution.ts';
 import { builder } from './builder.ts';
 import { actorOf } from './context.ts';
 
-const { concurrency, retryLimit, priority } = LIMITS;
+const { concurrency, retryLimit, priority, nameLength, metadataBytes } = LIMITS;
 
 const UpdateInput = builder.inputType('UpdateBatchExecutionInput', {
   description: 'What to change of an execution; what is absent stays as it is.',
   fields: (t) => ({
-    batchExecutionId: t.id({ required: true, description: 'The execution, `exec_…`; it must not have ended.' }),
+    batchExecutionId: t.id({ required: true, description: 'The execution, `exec_…`; when it has ended, only name and metadata can be changed.' }),
     concurrency: t.int({
       description: `Items that run at a time, ${concurrency.min}-${concurrency.max}. A lower number ends no call: the surplus runs out.`,
     }),
@@ -23,6 +23,13 @@ const UpdateInput = builder.inputType('UpdateBatchExecutionInput', {
     deadlineAt: t.field({
       type: 'DateTime',
       description: 'When it is ended as EXPIRED, in the future; explicit null takes the deadline away.',
+    }),
+    name: t.string({
+      description: `Its name, 1-${nameLength} letters and digits, with ".", "_" and "-" between them; may be changed in any status.`,
+    }),
+    metadata: t.field({
+      type: 'JSON',
+      description: `Takes the place of what is attached, at most ${metadataBytes} bytes; explicit null takes it away. May be changed in any status.`,
     }),
   }),
 });
@@ -39,7 +46,7 @@ const UpdateSuccess = builder
 builder.mutationField('updateBatchExecution', (t) =>
   t.field({
     type: UpdateSuccess,
-    description: 'Changes how an open execution runs.',
+    description: 'Changes how an open execution runs, or the name and metadata of any.',
     errors: { types: [ValidationError, NotFoundError, InvalidStateError] },
     args: { input: t.arg({ type: UpdateInput, required: true, description: 'What to change.' }) },
     resolve: async (_root, { input }, ctx) => ({

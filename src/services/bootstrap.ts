@@ -17,8 +17,15 @@ export async function bootstrap(
   if (await hasCustomers(deps.db)) return { created: false, madeKey: null };
   const { secret, prefix, hash } = rootKey === null ? makeKeySecret() : givenKeySecret(rootKey);
   const createdAt = deps.now();
-  const customer = { id: deps.newId('Customer'), slug: 'default', name: 'Default', retentionDays: null, createdAt };
-  const project = { id: deps.newId('Project'), customerId: customer.id, slug: 'default', name: 'Default', createdAt };
+  const customer = { id: deps.newId('Customer'), slug: 'default', name: 'Default', createdAt };
+  const project = {
+    id: deps.newId('Project'),
+    customerId: customer.id,
+    slug: 'default',
+    name: 'Default',
+    retentionDays: null,
+    createdAt,
+  };
   const key: ApiKey = {
     id: deps.newId('ApiKey'),
     customerId: customer.id,

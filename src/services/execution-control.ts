@@ -1,7 +1,8 @@
 /** The rules of what steers an execution: given when it is created, and changeable while it is open. */
 import { z } from 'zod';
 import { LIMITS } from '../domain/limits.ts';
-import { concurrency, retryLimit } from './spec-input.ts';
+import { ownJson } from './own-json.ts';
+import { concurrency, label, retryLimit } from './spec-input.ts';
 
 /** An instant that has not passed; a deadline in the past would end the execution before it began. */
 export const deadline = (now: Date) => z.date().refine((at) => at > now, 'must be in the future');
@@ -28,5 +29,7 @@ export const changesSchema = (now: Date) =>
     retryLimit: retryLimit.nullish(),
     priority: priority.nullish(),
     deadlineAt: deadline(now).nullish(),
+    name: label.nullish(),
+    metadata: ownJson(LIMITS.metadataBytes).optional(),
   });
 export type ChangesInput = z.input<ReturnType<typeof changesSchema>>;

@@ -1,4 +1,4 @@
-/** Changing an execution while it is open. */
+/** Changing an execution: what steers it while it is open, its name and metadata at any time. */
 import type { Actor, Execution } from '../domain/model.ts';
 import { InvalidStateError, NotFoundError } from '../domain/user-error.ts';
 import { changeExecution, type ExecutionChange } from '../store/control-execution.ts';
@@ -11,8 +11,8 @@ import { requireRole } from './require-role.ts';
 /**
  * Commits the changes and tells the engine, which follows them within a second.
  *
- * A lower concurrency ends no call: the surplus runs out. `deadlineAt: null` takes the deadline away. An execution
- * that has ended is an InvalidStateError.
+ * A lower concurrency ends no call: the surplus runs out. `deadlineAt: null` and `metadata: null` take these away. Of
+ * an execution that has ended only name and metadata can be changed; else it is an InvalidStateError, and nothing is.
  */
 export async function updateBatchExecution(deps: ServiceDeps, actor: Actor, input: ChangesInput): Promise<Execution> {
   requireRole(actor, 'MEMBER');
@@ -24,12 +24,16 @@ export async function updateBatchExecution(deps: ServiceDeps, actor: Actor, inpu
     ...(given.retryLimit != null && { retryLimit: given.retryLimit }),
     ...(given.priority != null && { priority: given.priority }),
     ...(deadlineAt !== undefined && { deadlineAt }),
+    ...(given.name != null && { name: given.name }),
+    ...(given.metadata !== undefined && {
+      metadata: given.metadata === null ? null : JSON.stringify(given.metadata),
+    }),
   };
   if (Object.keys(change).length === 0) return execution;
   const revision = await changeExecution(deps.db, id, change);
   const after = (await findExecution(deps.db, actor.projectId, id)) ?? execution;
   if (revision === null) {
-    throw new InvalidStateError(`The execution has ended as ${after.status} and cannot be changed.`, after.status);
+    throw new InvalidStateError(`The execution has ended as ${after.status}: only its name and metadata can be changed.`, after.status);
   }
   deps.publish(id, revision);
   deps.engine.wake(id);

@@ -51,8 +51,11 @@ export async function resumeExecution(db: Db, executionId: string, now: Date): P
   return row?.revision ?? null;
 }
 
-/** What may be changed of an open execution; what is absent stays. */
+/** What may be changed of an execution; what is absent stays. The name and the metadata may be at any time. */
 export interface ExecutionChange {
+  readonly name?: string;
+  /** JSON text; null takes it away. */
+  readonly metadata?: string | null;
   readonly concurrency?: number;
   readonly retryLimit?: number;
   readonly priority?: number;
@@ -60,14 +63,16 @@ export interface ExecutionChange {
   readonly deadlineAt?: Date | null;
 }
 
-/** Changes an open execution and its lane's share; its new revision, or null when it has ended. */
+/** Changes an execution and its lane's share; its new revision, or null when it has ended and the change steers it. */
 export async function changeExecution(db: Db, executionId: string, change: ExecutionChange): Promise<number | null> {
+  const { name: _name, metadata: _metadata, ...steering } = change;
+  const mustBeOpen = Object.keys(steering).length > 0;
   return await db.transaction().execute(async (tx) => {
     const row = await named(tx, 'changeExecution')
       .updateTable('batchExecution')
       .set((eb) => ({ ...change, revision: eb('revision', '+', 1) }))
       .where('id', '=', executionId)
-      .where('endedAt', 'is', null)
+      .$if(mustBeOpen, (query) => query.where('endedAt', 'is', null))
       .returning('revision')
       .executeTakeFirst();
     if (row !== undefined && change.concurrency !== undefined) {

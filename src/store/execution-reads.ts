@@ -2,34 +2,25 @@
 import { type ExpressionBuilder, sql } from 'kysely';
 import type { Execution } from '../domain/model.ts';
 import type { Page } from '../domain/page.ts';
-import type { ExecutionStatus } from '../domain/states.ts';
 import { anyOf } from './any-of.ts';
 import type { Db } from './database.ts';
+import { type ExecutionFilter, type ExecutionTables, filtered } from './execution-filter.ts';
 import { selectExecution } from './execution-rows.ts';
 import { named } from './statement-name.ts';
-import type { Database } from './tables.ts';
 
-/** Which executions to list; what is absent or null does not restrict, an empty list matches nothing. */
-export interface ExecutionFilter {
-  readonly status?: readonly ExecutionStatus[] | null | undefined;
-  readonly definitionId?: string | null | undefined;
-  readonly datasourceId?: string | null | undefined;
-  /** A part of the name; upper and lower case alike. */
-  readonly name?: string | null | undefined;
-  readonly createdAfter?: Date | null | undefined;
-  readonly createdBefore?: Date | null | undefined;
-}
-
-export const EXECUTION_ORDER_FIELDS = ['CREATED_AT', 'STARTED_AT'] as const;
+export const EXECUTION_ORDER_FIELDS = ['CREATED_AT', 'STARTED_AT', 'ENDED_AT', 'STATUS'] as const;
 export type ExecutionOrderField = (typeof EXECUTION_ORDER_FIELDS)[number];
 
-/** The order of a list; what has not started comes after everything that has (ascending). */
+/** The order of a list; what has not started, or not ended, comes after everything that has (ascending). */
 export interface ExecutionOrder {
   readonly field: ExecutionOrderField;
   readonly ascending: boolean;
 }
 
-/** An execution with its place in the order: microseconds since 1970 as text, empty when it has not started. */
+/**
+ * An execution with its place in the order: microseconds since 1970 as text, empty when it has not started or ended;
+ * behind a status and a blank where that comes first.
+ */
 export interface ListedExecution extends Execution {
   readonly sortKey: string;
 }
@@ -42,21 +33,39 @@ export async function listExecutions(
   order: ExecutionOrder,
   page: Page,
 ): Promise<ListedExecution[]> {
-  const column = order.field === 'CREATED_AT' ? 'x.createdAt' : 'x.startedAt';
+  return await listStatement(db, projectId, filter, order, page).execute();
+}
+
+/** The statement of `listExecutions`, apart so that a test can EXPLAIN it. */
+export function listStatement(db: Db, projectId: string, filter: ExecutionFilter, order: ExecutionOrder, page: Page) {
+  const column = INSTANTS[order.field];
   const rises = order.ascending !== page.backward;
-  let query = filtered(selectExecution(named(db, 'listExecutions')), filter)
+  let query = filtered(selectExecution(named(db, 'listExecutions')), projectId, filter)
     // A Date would cut the microseconds off, and pages would repeat or skip rows of one millisecond.
-    .select(sql<string>`coalesce((extract(epoch from ${sql.ref(column)}) * 1000000)::int8::text, '')`.as('sortKey'))
-    .where('x.projectId', '=', projectId)
+    .select(sortKeyOf(order.field).as('sortKey'))
+    .$if(order.field === 'STATUS', (some) => some.orderBy('x.status', rises ? 'asc' : 'desc'))
     // NULLS LAST ascending and FIRST descending are the defaults, and the order of the index.
     .orderBy(column, rises ? 'asc' : 'desc')
     .orderBy('x.id', rises ? 'asc' : 'desc')
     .limit(page.limit + 1);
   if (page.after !== null) {
     const [sortKey, id] = page.after.map(String);
-    query = query.where((eb) => beyond(eb, column, rises, sortKey ?? '', id ?? ''));
+    query = query.where((eb) =>
+      order.field === 'STATUS'
+        ? beyondStatus(eb, rises, sortKey ?? '', id ?? '')
+        : beyond(eb, column, rises, sortKey ?? '', id ?? ''),
+    );
   }
-  return await query.execute();
+  return query;
+}
+
+/** How many of a project's executions the filter takes; counted row by row. */
+export async function countExecutions(db: Db, projectId: string, filter: ExecutionFilter): Promise<number> {
+  const query = named(db, 'countExecutions')
+    .selectFrom('batchExecution as x')
+    .innerJoin('project as p', 'p.id', 'x.projectId')
+    .select(sql<number>`count(*)::int`.as('n'));
+  return (await filtered(query, projectId, filter).executeTakeFirstOrThrow()).n;
 }
 
 /** The executions with these ids in the project, in no certain order. */
@@ -67,36 +76,38 @@ export async function findExecutions(db: Db, projectId: string, ids: readonly st
     .execute();
 }
 
-type Rows = Database & { x: Database['batchExecution']; p: Database['project'] };
+type Expression = ExpressionBuilder<ExecutionTables, 'x' | 'p'>;
+type Instant = 'x.createdAt' | 'x.startedAt' | 'x.endedAt';
+
+/** The instant that an order goes by; executions of one status follow each other by their creation. */
+const INSTANTS = {
+  CREATED_AT: 'x.createdAt',
+  STARTED_AT: 'x.startedAt',
+  ENDED_AT: 'x.endedAt',
+  STATUS: 'x.createdAt',
+} as const satisfies { [field in ExecutionOrderField]: Instant };
+
+function sortKeyOf(field: ExecutionOrderField) {
+  const instant = sql<string>`coalesce((extract(epoch from ${sql.ref(INSTANTS[field])}) * 1000000)::int8::text, '')`;
+  return field === 'STATUS' ? sql<string>`x.status || ' ' || ${instant}` : instant;
+}
 
 /** Whether a row comes after the one with this key, in the direction of reading; null counts as later than any. */
-function beyond(
-  eb: ExpressionBuilder<Rows, 'x' | 'p'>,
-  column: 'x.createdAt' | 'x.startedAt',
-  rises: boolean,
-  sortKey: string,
-  id: string,
-) {
+function beyond(eb: Expression, column: Instant, rises: boolean, sortKey: string, id: string) {
   const compare = rises ? '>' : '<';
   if (sortKey === '') {
     const sibling = eb.and([eb(column, 'is', null), eb('x.id', compare, id)]);
     return rises ? sibling : eb.or([sibling, eb(column, 'is not', null)]);
   }
-  const at = sql<Date>`(timestamptz 'epoch' + ${sortKey}::int8 * interval '1 microsecond')`;
-  const later = eb(eb.refTuple(column, 'x.id'), compare, eb.tuple(at, id));
-  return rises && column === 'x.startedAt' ? eb.or([later, eb(column, 'is', null)]) : later;
+  const later = eb(eb.refTuple(column, 'x.id'), compare, eb.tuple(instantOf(sortKey), id));
+  return rises && column !== 'x.createdAt' ? eb.or([later, eb(column, 'is', null)]) : later;
 }
 
-function filtered(
-  query: ReturnType<typeof selectExecution>,
-  filter: ExecutionFilter,
-): ReturnType<typeof selectExecution> {
-  let some = query;
-  if (filter.status != null) some = some.where('x.status', '=', anyOf(filter.status));
-  if (filter.definitionId != null) some = some.where('x.definitionId', '=', filter.definitionId);
-  if (filter.datasourceId != null) some = some.where('x.inputDatasourceId', '=', filter.datasourceId);
-  if (filter.name != null) some = some.where(sql<number>`strpos(lower(x.name), lower(${filter.name}))`, '>', 0);
-  if (filter.createdAfter != null) some = some.where('x.createdAt', '>', filter.createdAfter);
-  if (filter.createdBefore != null) some = some.where('x.createdAt', '<', filter.createdBefore);
-  return some;
+/** The same where the status comes first. */
+function beyondStatus(eb: Expression, rises: boolean, sortKey: string, id: string) {
+  const [status = '', micros = ''] = sortKey.split(' ');
+  const key = sql<boolean>`(x.status, x.created_at, x.id) ${sql.raw(rises ? '>' : '<')} (${status}, ${instantOf(micros)}, ${id})`;
+  return eb.and([key]);
 }
+
+const instantOf = (micros: string) => sql<Date>`(timestamptz 'epoch' + ${micros}::int8 * interval '1 microsecond')`;

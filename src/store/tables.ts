@@ -8,6 +8,7 @@ import type {
   AgentKind,
   Artifact,
   CancelMode,
+  CorrectionPatch,
   DatasourceKind,
   DocumentName,
   FieldError,
@@ -20,6 +21,7 @@ import type { RoundParameters } from '../domain/retry-selection.ts';
 import type { BatchSpec, InputOverrides, PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
 import type { PricedUsage } from '../domain/usage.ts';
+import type { BatchDraftGapTable, BatchDraftTable, DeletionTable } from './upkeep-tables.ts';
 
 /** A `json` column: read parsed, written as JSON text. */
 type Json<T> = ColumnType<T, string, string>;
@@ -48,6 +50,7 @@ export interface Database {
   batchItemInput: BatchItemInputTable;
   itemResult: ItemResultTable;
   itemFailure: ItemFailureTable;
+  itemCorrection: ItemCorrectionTable;
   executionUsage: ExecutionUsageTable;
   itemLog: ItemLogTable;
   itemCancel: ItemCancelTable;
@@ -253,32 +256,6 @@ export interface BatchExecutionTable {
   itemCancels: Generated<number>;
 }
 
-/** The set of items of an execution that was made as a draft. */
-export interface BatchDraftTable {
-  executionId: string;
-  itemCount: Generated<number>;
-  /** Every index below is there; there may be more from here on. */
-  nextIndex: Generated<number>;
-  /** Of the item count, those that were taken out again; their indexes are in `batchDraftGap`. */
-  removedCount: Generated<number>;
-}
-
-/** An index of a draft whose item was taken out. */
-export interface BatchDraftGapTable {
-  executionId: string;
-  index: number;
-}
-
-/** An execution or a datasource whose own row is gone; what hung on it is swept, in chunks. */
-export interface DeletionTable {
-  id: string;
-  projectId: string;
-  kind: 'EXECUTION' | 'DATASOURCE';
-  deletedAt: Date;
-  /** When nothing of it was left; null before. */
-  sweptAt: Date | null;
-}
-
 /** What opened a round, and which agent versions it runs. */
 export interface ExecutionRoundTable {
   executionId: string;
@@ -303,6 +280,13 @@ export interface ExecutionLaneTable {
   claim: ColumnType<number[], number[] | undefined, number[]>;
   /** Whether items of the claim may have been running in a process that died, and have not been started since. */
   suspects: Generated<boolean>;
+  /** Calls that were told to stop, have not, and hold a slot; true only while `overdueEpoch` is the epoch. */
+  overdueCalls: Generated<number>;
+  overdueSince: Date | null;
+  overdueEpoch: number | null;
+  /** How often it was taken from a node that died, and when last. */
+  takeovers: Generated<number>;
+  takenOverAt: Date | null;
 }
 
 /** Which items each revision changed: what a subscriber that comes back reads. */
@@ -368,6 +352,21 @@ export interface ItemResultTable {
   /** The agent's confidence, 0 to 1, in single precision. */
   score: number | null;
   usage: JsonOrNull<PricedUsage>;
+}
+
+/** What people made of a result; `tier` and `round` name the result. */
+export interface ItemCorrectionTable {
+  executionId: string;
+  ordinal: number;
+  /** From 1 for each item. */
+  number: number;
+  tier: number;
+  round: number;
+  data: Json<unknown>;
+  patches: JsonOrNull<CorrectionPatch[]>;
+  notes: string | null;
+  createdAt: CreatedAt;
+  createdBy: string | null;
 }
 
 export interface ItemFailureTable {
