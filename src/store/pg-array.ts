@@ -18,3 +18,7 @@ export function intArray(values: readonly (number | null)[]): string {
 
 /** `{QUEUED,RUNNING}`; the words must consist of letters and underscores. */
 export const wordArray = (words: readonly string[]): string => `{${words.join(',')}}`;
+
+/** The list, or an empty one where every entry is missing: `unnest` of several lists fills up with NULL. */
+export const sparse = <T>(values: readonly (T | null | undefined)[]): (T | null)[] =>
+  values.every((value) => value == null) ? [] : values.map((value) => value ?? null);

@@ -4,9 +4,9 @@ import type { ExecutionStatus } from '../domain/states.ts';
 import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
 import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
-import { intArray, wordArray } from './pg-array.ts';
+import { intArray, sparse, wordArray } from './pg-array.ts';
+import { failureRows, resultRows } from './settle-rows.ts';
 import { usageParts } from './settle-usage.ts';
-import { TIER_CHANGES } from './tier-moves.ts';
 
 interface SettleRow {
   held: boolean;
@@ -51,13 +51,9 @@ export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now
 /** The statement of `settle`, apart so that a test can EXPLAIN it. */
 export function settleStatement(lane: HeldLane, settlement: Settlement, now: Date) {
   const { moves, results, failures, round } = settlement;
-  // The statement of an execution with one tier knows nothing of tiers.
-  const tiers = settlement.tiers > 1;
-  const wasTiers = tiers ? sql`, ${intArray(moves.map((m) => m.wasTier))}::int[]` : sql``;
   // Nearly always so; else each row is looked for in the list of those that moved, which takes the square of the flush.
   const all = sql`(select n from d) = ${moves.length}::int`;
   const usage = usageParts(lane.executionId, results, failures, all);
-  const [ends, earliest] = [results.map((r) => r.at.getTime()), firstEnd(results)];
   return sql<SettleRow>`/* settle */
 with e as materialized (
   select x.id, x.status, x.revision, ${closing(now)} is not null as closing from batch_execution x
@@ -68,15 +64,15 @@ with e as materialized (
 ), u as materialized (
   select u.ordinal, u.was, u.status, u.tier, u.attempt, u.charged, u.deaths, u.flawed,
     to_timestamp(u.run_after / 1000) as run_after, to_timestamp(u.started_at / 1000) as started_at,
-    to_timestamp(u.ended_at / 1000) as ended_at, u.category, u.code, u.transient${tiers ? sql`, u.was_tier` : sql``}
+    to_timestamp(u.ended_at / 1000) as ended_at, u.category, u.code, u.transient
   from unnest(${intArray(moves.map((m) => m.ordinal))}::int[], ${wordArray(moves.map((m) => m.was))}::text[],
     ${wordArray(moves.map((m) => m.to))}::text[], ${intArray(moves.map((m) => m.tier))}::int[],
     ${intArray(moves.map((m) => m.attempt))}::int[], ${intArray(moves.map((m) => m.charged))}::int[],
     ${intArray(moves.map((m) => m.deaths))}::int[], ${wordArray(moves.map((m) => String(m.flawed)))}::bool[],
     ${instants(moves.map((m) => m.runAfter))}::float8[], ${instants(moves.map((m) => m.startedAt))}::float8[],
     ${instants(moves.map((m) => m.endedAt))}::float8[], ${sparse(moves.map((m) => m.error?.category))}::text[],
-    ${sparse(moves.map((m) => m.error?.code))}::text[], ${sparse(moves.map((m) => m.error?.transient))}::bool[]${wasTiers})
-  as u(ordinal, was, status, tier, attempt, charged, deaths, flawed, run_after, started_at, ended_at, category, code, transient${tiers ? sql`, was_tier` : sql``})
+    ${sparse(moves.map((m) => m.error?.code))}::text[], ${sparse(moves.map((m) => m.error?.transient))}::bool[])
+  as u(ordinal, was, status, tier, attempt, charged, deaths, flawed, run_after, started_at, ended_at, category, code, transient)
   where abs(u.ordinal) = u.ordinal
 ), moved as (
   update batch_item i
@@ -86,45 +82,17 @@ with e as materialized (
   from u, e, l
   where i.execution_id = e.id and i.ordinal = u.ordinal and i.status = u.was
     and (u.status <> u.was or (u.tier, u.attempt) > (i.tier, i.attempt))
-  returning i.ordinal, u.was, u.status, u.flawed${tiers ? sql`, u.was_tier, u.tier` : sql``}
+  returning i.ordinal, u.was, u.status, u.flawed
 ), d as (select ${COUNT_CHANGES} from moved
-)${usage.relation}, ${tiers ? sql`${TIER_CHANGES}, ` : sql``}x as (
-  update batch_execution x set ${countMove({ now, tiers })}${usage.adds}
+)${usage.relation}, x as (
+  update batch_execution x set ${countMove({ now })}${usage.adds}
   from d, e where x.id = e.id and d.n > 0
   returning x.status, x.revision, ${closing(now)} is not null as closing${usage.returning}
 ), appended_results as (
-  insert into item_result (execution_id, ordinal, tier, round, attempt, data, field_errors, artifacts, content_hash,
-    started_at, at, score, usage)
-  select ${lane.executionId}, r.ordinal, r.tier, ${round}::int, r.attempt, r.data, r.field_errors::json,
-    r.artifacts::json, r.content_hash, ${earliest}::timestamptz + (r.ended - r.took) * interval '1 millisecond',
-    ${earliest}::timestamptz + r.ended * interval '1 millisecond', r.score, r.usage::json
-  from rows from (unnest(${intArray(results.map((r) => r.ordinal))}::int[]),
-    unnest(${intArray(results.map((r) => r.tier))}::int[]), unnest(${intArray(results.map((r) => r.attempt))}::int[]),
-    json_array_elements(${`[${results.map((r) => r.data).join(',')}]`}::json),
-    unnest(${sparse(results.map((r) => r.fieldErrors))}::text[]),
-    unnest(${sparse(results.map((r) => r.artifacts))}::text[]),
-    unnest(${sparse(results.map((r) => r.contentHash))}::text[]),
-    unnest(${intArray(ends.map((end) => end - earliest.getTime()))}::int[]),
-    unnest(${intArray(results.map((r) => Math.max(r.at.getTime() - r.startedAt.getTime(), 0)))}::int[]),
-    unnest(${sparse(results.map((r) => r.score))}::real[]),
-    unnest(${sparse(results.map((r) => r.usage && JSON.stringify(r.usage)))}::text[]))
-  as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash, ended, took, score, usage)
+  ${resultRows(lane.executionId, round, results)}
   where ${all} or r.ordinal = any(array(select ordinal from moved))
 ), appended_failures as (
-  insert into item_failure (execution_id, ordinal, tier, round, attempt, category, transient, code, message, details,
-    component, stage, trace, recovery, started_at, at, usage)
-  select ${lane.executionId}, f.ordinal, f.tier, ${round}::int, f.attempt, f.category, f.transient, f.code, f.message,
-    f.details::json, f.component, f.stage, f.trace, f.recovery, f.started_at, f.at, f.usage::json
-  from unnest(${failures.map((f) => f.ordinal)}::int[], ${failures.map((f) => f.tier)}::int[],
-    ${failures.map((f) => f.attempt)}::int[], ${failures.map((f) => f.error.category)}::text[],
-    ${failures.map((f) => f.error.transient)}::bool[], ${failures.map((f) => f.error.code)}::text[],
-    ${failures.map((f) => f.error.message)}::text[], ${failures.map((f) => f.error.details)}::text[],
-    ${failures.map((f) => f.error.component)}::text[], ${failures.map((f) => f.error.stage)}::text[],
-    ${failures.map((f) => f.error.trace)}::text[], ${failures.map((f) => f.error.recovery)}::text[],
-    ${failures.map((f) => f.startedAt)}::timestamptz[], ${failures.map((f) => f.at)}::timestamptz[],
-    ${failures.map((f) => f.usage && JSON.stringify(f.usage))}::text[])
-  as f(ordinal, tier, attempt, category, transient, code, message, details, component, stage, trace, recovery,
-    started_at, at, usage)
+  ${failureRows(lane.executionId, round, failures)}
   where ${all} or f.ordinal = any(array(select ordinal from moved))
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals)
@@ -139,11 +107,3 @@ select exists (select 1 from l) as held,
 
 const instants = (dates: readonly (Date | null)[]): string =>
   dates.every((date) => date === null) ? '{}' : intArray(dates.map((date) => date?.getTime() ?? null));
-
-/** Instants of results go as this one and the milliseconds after it: much less to write and to read. */
-const firstEnd = (results: Settlement['results']): Date =>
-  results.reduce((first, { at }) => (at < first ? at : first), results[0]?.at ?? new Date(0));
-
-/** The list, or an empty one where every entry is missing: `unnest` fills up with NULL. */
-const sparse = <T>(values: readonly (T | null | undefined)[]): (T | null)[] =>
-  values.every((value) => value == null) ? [] : values.map((value) => value ?? null);
