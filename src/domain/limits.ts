@@ -36,11 +36,13 @@ export const LIMITS = {
   /** Rules for artifacts in one tier. */
   artifactRules: 50,
   /** Patches of one correction. */
-  correctionPatches: 1_000,
+  correctionPatches: 100,
   /** UTF-8 bytes of an element's id; a database index takes no more than 2,700. */
   elementIdBytes: 1_024,
   /** Element ids in one filter. */
   filterElementIds: 10_000,
+  /** Elements after which a preview counts no further. */
+  previewMatches: 100_000,
   /** Delay before the first automatic retry, and the longest delay. */
   backoffMs: { min: 0, max: 86_400_000 },
   backoffFactor: { min: 1, max: 10 },

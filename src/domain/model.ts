@@ -302,3 +302,34 @@ export interface ItemFailure {
 /** How important a line of an agent's log is. */
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The operations of a patch, as JSON Patch (RFC 6902) has them. */
+export const PATCH_OPS = ['ADD', 'REPLACE', 'REMOVE', 'TEST'] as const;
+export type PatchOp = (typeof PATCH_OPS)[number];
+
+/** One change of a result's data; `path` is a JSON Pointer into it. */
+export interface CorrectionPatch {
+  readonly op: PatchOp;
+  readonly path: string;
+  /** Absent for REMOVE. */
+  readonly value?: unknown;
+}
+
+/** What a person made of a result; the result stays as it is. */
+export interface ItemCorrection {
+  readonly executionId: string;
+  readonly ordinal: number;
+  /** From 1 for each item. */
+  readonly number: number;
+  /** Tier and round of the result that it corrects. */
+  readonly tier: number;
+  readonly round: number;
+  /** The data as corrected, whole. */
+  readonly data: unknown;
+  /** How the caller put it; null when the data came whole. */
+  readonly patches: readonly CorrectionPatch[] | null;
+  readonly notes: string | null;
+  readonly createdAt: Date;
+  /** The API key that it was made with. */
+  readonly createdBy: string | null;
+}

@@ -119,7 +119,10 @@ export const AgentRateLimitInput = builder.inputType('AgentRateLimitInput', {
 export const BatchTierInput = builder.inputType('BatchTierInput', {
   description: 'One stage: an item enters it with the result of the stage before.',
   fields: (t) => ({
-    agent: t.string({ required: true, description: "The agent's id or name." }),
+    agent: t.string({
+      required: true,
+      description: "The agent's id or name; or the id of one of its versions, `agv_…`, to run no other.",
+    }),
     userMessage: t.string({
       description: `Instructions for the agent, ${USER_MESSAGE}; those of the spec by default.`,
     }),
@@ -210,7 +213,10 @@ export const BatchSpecInput = builder.inputType('BatchSpecInput', {
       required: true,
       description: `The definition's name in its project: letters and digits with ".", "_" and "-" between them, at most ${LIMITS.nameLength}.`,
     }),
-    agent: t.string({ description: "The only tier's agent, by id or name." }),
+    agent: t.string({
+      description:
+        "The only tier's agent, by id or name; or one version of an agent, by its id, `agv_…`, to run no other.",
+    }),
     config: t.field({
       type: 'JSON',
       description: "The configuration of `agent`; it must fit the agent's `configSchema`.",

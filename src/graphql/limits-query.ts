@@ -42,6 +42,7 @@ const NUMBERS = {
   correctionPatches: 'Patches of one correction of a result.',
   elementIdBytes: "UTF-8 bytes of an element's id.",
   filterElementIds: 'Ids in an `elementIds` filter.',
+  previewMatches: 'Elements after which `batchInputPreview` counts no further.',
   resultBytes: "Bytes of one item's result in one tier, as JSON text.",
   metadataBytes: 'Bytes of one `metadata` value, as JSON text.',
   secretsPerProject: 'Secrets of one project.',

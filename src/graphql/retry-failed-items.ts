@@ -21,11 +21,11 @@ const RetryModeEnum = builder.enumType('RetryMode', {
   } satisfies Values<RetryMode>,
 });
 
-const AgentVersionChoiceEnum = builder.enumType('AgentVersionChoice', {
-  description: 'Which version of its agents a retry runs.',
+export const AgentVersionChoiceEnum = builder.enumType('AgentVersionChoice', {
+  description: 'Which version of something is run.',
   values: {
-    PINNED: { description: 'The version that the execution ran before.' },
-    LATEST: { description: 'The newest version that is offered.' },
+    PINNED: { description: 'The version that was run before.' },
+    LATEST: { description: 'The newest version that there is.' },
   } satisfies Values<AgentVersionChoice>,
 });
 

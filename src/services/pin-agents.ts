@@ -1,6 +1,8 @@
 /** Finds the agents of a spec and checks the configs they are given. */
+import { nodeTypeOf } from '../domain/ids.ts';
 import type { Actor } from '../domain/model.ts';
 import type { PinnedTier, TierSpec } from '../domain/spec.ts';
+import { findAgent, findVersions } from '../store/agents.ts';
 import type { IssueList, Loc } from './issue-list.ts';
 import type { ServiceDeps } from './ports.ts';
 import { includesRole } from './require-role.ts';
@@ -12,16 +14,19 @@ export interface PlacedTier {
   readonly configLoc: Loc;
 }
 
-/** The tiers with the newest offered version of each agent; undefined with the problems noted. */
+/**
+ * The tiers with the newest offered version of each agent, or with the version that a tier names itself; undefined
+ * with the problems noted.
+ */
 export async function pinAgents(
-  deps: Pick<ServiceDeps, 'agents'>,
+  deps: Pick<ServiceDeps, 'db' | 'agents'>,
   actor: Actor,
   tiers: readonly PlacedTier[],
   issues: IssueList,
 ): Promise<readonly PinnedTier[] | undefined> {
   const pinned: PinnedTier[] = [];
   for (const { tier, agentLoc, configLoc } of tiers) {
-    const found = await deps.agents.resolve(actor.projectId, tier.agent);
+    const found = await findAgentVersion(deps, actor, tier.agent);
     if (found === null) {
       issues.add(agentLoc, 'not_found', unknownAgent(deps, actor, tier.agent));
       continue;
@@ -40,6 +45,44 @@ export async function pinAgents(
     });
   }
   return pinned.length === tiers.length ? pinned : undefined;
+}
+
+/**
+ * The tiers with the versions that `before` ran of the same agents, in place of the newest ones.
+ *
+ * Notes where such a version does not take its tier's config.
+ */
+export async function keepVersions(
+  deps: Pick<ServiceDeps, 'agents'>,
+  tiers: readonly PinnedTier[],
+  before: readonly PinnedTier[],
+  loc: Loc,
+  issues: IssueList,
+): Promise<readonly PinnedTier[]> {
+  const kept: PinnedTier[] = [];
+  for (const tier of tiers) {
+    const ran = before.find(({ agentId }) => agentId === tier.agentId) ?? tier;
+    const { agentVersionId, agentVersion } = ran;
+    for (const { path, message } of await deps.agents.configProblems(agentVersionId, tier.config)) {
+      const msg = `Version ${agentVersion} of ${tier.agentName} does not take the tier's config: ${path} ${message}`;
+      issues.add(loc, 'config', msg);
+    }
+    kept.push({ ...tier, agentVersionId, agentVersion });
+  }
+  return kept;
+}
+
+/** The newest offered version of the agent with this id or name, or the version with this id. */
+async function findAgentVersion(
+  { db, agents }: Pick<ServiceDeps, 'db' | 'agents'>,
+  { projectId }: Actor,
+  reference: string,
+): Promise<{ agent: { id: string; name: string }; version: { id: string; version: number } } | null> {
+  if (nodeTypeOf(reference) !== 'AgentVersion') return await agents.resolve(projectId, reference);
+  const [version] = await findVersions(db, projectId, [reference]);
+  // Not of an agent that was deleted: only what pinned it before runs on.
+  const agent = version && (await findAgent(db, projectId, { id: version.agentId }));
+  return version === undefined || agent == null ? null : { agent, version };
 }
 
 /** Says why a module is not offered to those who run the service, and nothing of it to others. */

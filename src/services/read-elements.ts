@@ -47,7 +47,8 @@ export async function getDataElement(
   return await whileThere(() => sources.find(datasource, id));
 }
 
-async function whileThere<T>(read: () => Promise<T>): Promise<T> {
+/** What a read answers. Throws InvalidStateError when the datasource's folder is gone. */
+export async function whileThere<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
