@@ -7,6 +7,7 @@ import type { Db } from './database.ts';
 import { intArray, sparse, wordArray } from './pg-array.ts';
 import { failureRows, resultRows } from './settle-rows.ts';
 import { usageParts } from './settle-usage.ts';
+import { TIER_CHANGES } from './tier-moves.ts';
 
 interface SettleRow {
   held: boolean;
@@ -51,6 +52,9 @@ export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now
 /** The statement of `settle`, apart so that a test can EXPLAIN it. */
 export function settleStatement(lane: HeldLane, settlement: Settlement, now: Date) {
   const { moves, results, failures, round } = settlement;
+  // The statement of an execution with one tier knows nothing of tiers.
+  const tiers = settlement.tiers > 1;
+  const wasTiers = tiers ? sql`, ${intArray(moves.map((m) => m.wasTier))}::int[]` : sql``;
   // Nearly always so; else each row is looked for in the list of those that moved, which takes the square of the flush.
   const all = sql`(select n from d) = ${moves.length}::int`;
   const usage = usageParts(lane.executionId, results, failures, all);
@@ -64,15 +68,15 @@ with e as materialized (
 ), u as materialized (
   select u.ordinal, u.was, u.status, u.tier, u.attempt, u.charged, u.deaths, u.flawed,
     to_timestamp(u.run_after / 1000) as run_after, to_timestamp(u.started_at / 1000) as started_at,
-    to_timestamp(u.ended_at / 1000) as ended_at, u.category, u.code, u.transient
+    to_timestamp(u.ended_at / 1000) as ended_at, u.category, u.code, u.transient${tiers ? sql`, u.was_tier` : sql``}
   from unnest(${intArray(moves.map((m) => m.ordinal))}::int[], ${wordArray(moves.map((m) => m.was))}::text[],
     ${wordArray(moves.map((m) => m.to))}::text[], ${intArray(moves.map((m) => m.tier))}::int[],
     ${intArray(moves.map((m) => m.attempt))}::int[], ${intArray(moves.map((m) => m.charged))}::int[],
     ${intArray(moves.map((m) => m.deaths))}::int[], ${wordArray(moves.map((m) => String(m.flawed)))}::bool[],
     ${instants(moves.map((m) => m.runAfter))}::float8[], ${instants(moves.map((m) => m.startedAt))}::float8[],
     ${instants(moves.map((m) => m.endedAt))}::float8[], ${sparse(moves.map((m) => m.error?.category))}::text[],
-    ${sparse(moves.map((m) => m.error?.code))}::text[], ${sparse(moves.map((m) => m.error?.transient))}::bool[])
-  as u(ordinal, was, status, tier, attempt, charged, deaths, flawed, run_after, started_at, ended_at, category, code, transient)
+    ${sparse(moves.map((m) => m.error?.code))}::text[], ${sparse(moves.map((m) => m.error?.transient))}::bool[]${wasTiers})
+  as u(ordinal, was, status, tier, attempt, charged, deaths, flawed, run_after, started_at, ended_at, category, code, transient${tiers ? sql`, was_tier` : sql``})
   where abs(u.ordinal) = u.ordinal
 ), moved as (
   update batch_item i
@@ -82,10 +86,10 @@ with e as materialized (
   from u, e, l
   where i.execution_id = e.id and i.ordinal = u.ordinal and i.status = u.was
     and (u.status <> u.was or (u.tier, u.attempt) > (i.tier, i.attempt))
-  returning i.ordinal, u.was, u.status, u.flawed
+  returning i.ordinal, u.was, u.status, u.flawed${tiers ? sql`, u.was_tier, u.tier` : sql``}
 ), d as (select ${COUNT_CHANGES} from moved
-)${usage.relation}, x as (
-  update batch_execution x set ${countMove({ now })}${usage.adds}
+)${usage.relation}, ${tiers ? sql`${TIER_CHANGES}, ` : sql``}x as (
+  update batch_execution x set ${countMove({ now, tiers })}${usage.adds}
   from d, e where x.id = e.id and d.n > 0
   returning x.status, x.revision, ${closing(now)} is not null as closing${usage.returning}
 ), appended_results as (
