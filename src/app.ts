@@ -105,9 +105,10 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   const secretBox = createSecretBox(secretKey);
   await warnOfForeignSecrets(db, secretBox.keyId, log);
   const outgoing = await started('outgoing', createOutgoing(config.allowPrivateHosts), (part) => part.stop());
+  const outputs = await started('outputs', createOutputChecker(), (part) => part.stop());
   const registry = createRegistry({
     ...{ db, newId, now, agentsDir: config.agentsDir, dataDir, onProblem, threads: config.agentThreads },
-    ...{ secretBox, outgoing },
+    ...{ secretBox, outgoing, outputs },
     onThreadDeath: (death) => log.warn(death, 'a thread of agents is over, its calls are made again'),
   });
   await started('agents', registry, (part) => part.stop());
@@ -119,7 +120,6 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     log.warn({ executionId, err: error }, 'live feed read failed');
   const feed = await started('feed', createLiveFeed(db, events, onReadError), (part) => part.stop());
 
-  const outputs = await started('outputs', createOutputChecker(), (part) => part.stop());
   const engine = new Engine({
     store: createLaneStore(db, node, presence.isAlive, now),
     prepare: (executionId) => prepareExecution({ db, sources, now }, executionId),

@@ -14,7 +14,7 @@ import { AgentUnavailableError } from './agent-unavailable.ts';
 import { readModule } from './module-shape.ts';
 import { probeModule } from './probe.ts';
 import type { SourceCache } from './source-cache.ts';
-import type { StoredAgentDeps } from './stored-agent.ts';
+import type { CheckingAgentDeps } from './stored-agent.ts';
 import { storedKind } from './stored-kinds.ts';
 import type { AgentThreads } from './threads/agent-threads.ts';
 
@@ -41,7 +41,7 @@ export function createLoader(
   db: Db,
   cache: SourceCache,
   threads: AgentThreads,
-  depsOf: (projectId: string) => StoredAgentDeps,
+  depsOf: (projectId: string) => CheckingAgentDeps,
 ): LoadAgent {
   const loading = new Map<string, Promise<LoadedAgent>>();
   let imports = 0;
@@ -63,7 +63,9 @@ export function createLoader(
     const version = await stored(versionId);
     const { agentName: name, kind, projectId, config } = version;
     const made = storedKind(kind);
-    if (made !== null && projectId !== null) return { versionId, name, run: made.makeRun(config, depsOf(projectId)) };
+    if (made !== null && projectId !== null) {
+      return { versionId, name, run: await made.makeRun(config, depsOf(projectId)) };
+    }
     const file = await locate(versionId, version);
     try {
       const threaded = kind === 'MODULE' && (await probeModule(file, IMPORT_DEADLINE_MS)).threaded;

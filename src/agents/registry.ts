@@ -25,6 +25,7 @@ import { probeModule } from './probe.ts';
 import { NameTakenError, type Offer, registerBundle } from './registration.ts';
 import { createSecretReader } from './secrets.ts';
 import { createSourceCache } from './source-cache.ts';
+import type { CheckingAgentDeps } from './stored-agent.ts';
 import { storedKind } from './stored-kinds.ts';
 import { AgentThreads, type ThreadDeath } from './threads/agent-threads.ts';
 
@@ -40,6 +41,8 @@ export interface RegistryOptions {
   readonly secretBox: SecretBox;
   /** The way out of agents that projects store. */
   readonly outgoing: Outgoing;
+  /** Checks what they answer. */
+  readonly outputs: CheckingAgentDeps['outputs'];
   /** Told of each file that cannot be loaded, once per reason. */
   readonly onProblem: (problem: FileProblem) => void;
   /** How long a module may take to import; 10 s unless given. */
@@ -104,6 +107,7 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
     secrets: (name) => readSecret(projectId, name),
     openFetch: options.outgoing.openFetch,
     now,
+    outputs: options.outputs,
   }));
 
   return {

@@ -1,4 +1,5 @@
 /** What the code of a stored agent is made with, besides its config. */
+import type { OutputChecker } from '../domain/output-rules.ts';
 import type { Outgoing } from './net/outgoing.ts';
 
 /** The world as a stored agent sees it; a call's own log and signal come with its context. */
@@ -8,4 +9,10 @@ export interface StoredAgentDeps {
   /** A guarded fetch with a pool of its own; opened once for each version. */
   readonly openFetch: Outgoing['openFetch'];
   readonly now: () => Date;
+}
+
+/** The same for an agent that checks answers itself. */
+export interface CheckingAgentDeps extends StoredAgentDeps {
+  /** Checks answers against schemas, in threads of its own. */
+  readonly outputs: Pick<OutputChecker, 'misses'>;
 }

@@ -1,31 +1,10 @@
 /** The configs that agents are stored with, one input for each kind. */
 import { LIMITS } from '../domain/limits.ts';
+import { AgentHeaderInput } from './agent-header-input.ts';
 import { builder } from './builder.ts';
+import { ChatAgentConfigInput } from './chat-agent-config-input.ts';
 
 const { agentConnections, agentHeaders, agentRedirects, agentRequestBytes, itemTimeoutMs, resultBytes } = LIMITS;
-
-export const SecretTextInput = builder.inputType('SecretTextInput', {
-  description:
-    'A text, a secret, or a text with a secret behind it, such as `{ text: "Bearer ", secret: "api-token" }`; at least one of them.',
-  fields: (t) => ({
-    text: t.string({ description: 'Printable ASCII, at most 4096 characters. Anyone who may read the agent sees it.' }),
-    secret: t.string({
-      description:
-        'The name of a secret of the project. Its value is put in when a call is made, and seen nowhere else.',
-    }),
-  }),
-});
-
-const AgentHeaderInput = builder.inputType('AgentHeaderInput', {
-  description: 'A header that goes along with every call.',
-  fields: (t) => ({
-    name: t.string({
-      required: true,
-      description: 'The name, at most 100 characters; not one of those that belong to the connection or the body.',
-    }),
-    value: t.field({ type: SecretTextInput, required: true, description: 'The value.' }),
-  }),
-});
 
 const HttpAgentConfigInput = builder.inputType('HttpAgentConfigInput', {
   description:
@@ -81,5 +60,6 @@ export const AgentConfigInput = builder.inputType('AgentConfigInput', {
   isOneOf: true,
   fields: (t) => ({
     http: t.field({ type: HttpAgentConfigInput, description: 'An HTTP endpoint.' }),
+    chat: t.field({ type: ChatAgentConfigInput, description: 'A chat model.' }),
   }),
 });

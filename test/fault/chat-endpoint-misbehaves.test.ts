@@ -14,16 +14,16 @@ const NOW = new Date('2026-11-22T12:00:00Z');
 
 let endpoint: ChatEndpoint;
 let outgoing: Outgoing;
-let output: RunningOutputChecker;
+let outputs: RunningOutputChecker;
 beforeEach(async () => {
   endpoint = await startChatEndpoint();
   const local = parseAllowedHost('127.0.0.1');
   outgoing = createOutgoing(local === null ? [] : [local]);
-  output = createOutputChecker();
+  outputs = createOutputChecker();
 });
 afterEach(async () => {
   await outgoing.stop();
-  await output.stop();
+  await outputs.stop();
   await endpoint.stop();
   vi.unstubAllEnvs();
 });
@@ -34,7 +34,7 @@ function runOf(config: object, network = outgoing) {
     ...config,
   });
   const { openFetch } = network;
-  return makeChatRun(parsed, { secrets: async () => KEY, openFetch, now: () => NOW, output });
+  return makeChatRun(parsed, { secrets: async () => KEY, openFetch, now: () => NOW, outputs });
 }
 
 function contextOf(signal = new AbortController().signal, log: string[] = []): AgentContext {

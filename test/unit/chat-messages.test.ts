@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { CHAT_LIMITS, ChatAgentConfig } from '../../src/agents/chat/config.ts';
+import { ChatAgentConfig } from '../../src/agents/chat/config.ts';
 import { messageMaker } from '../../src/agents/chat/messages.ts';
 import type { AgentContext, AgentDocument } from '../../src/domain/agent-context.ts';
+import { CHAT_LIMITS } from '../../src/domain/chat-rules.ts';
 import { LIMITS } from '../../src/domain/limits.ts';
 
 const BASE = { baseURL: 'https://llm.example/v1', model: 'tiny' };

@@ -1,5 +1,6 @@
 /** What a chat agent is made of: its endpoint, its model and how its messages are made. */
 import { z } from 'zod';
+import { ANSWER_TYPES, ATTACH_RULES, CHAT_LIMITS, IMAGE_DETAILS, TOO_LONG_RULES } from '../../domain/chat-rules.ts';
 import { jsonProblemMessage, toJsonText } from '../../domain/json.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { urlProblem } from '../net/safe-fetch.ts';
@@ -7,27 +8,6 @@ import { schemaProblems } from '../output/schema-compile.ts';
 import { secretText } from '../secret-text.ts';
 import { FIELD_NAMES } from './field-names.ts';
 import { parseTemplate, TemplateError } from './template.ts';
-
-/** Limits of chat agents; `docs/agents.md` has them for users. */
-export const CHAT_LIMITS = {
-  /** Characters of one message, its templates filled in and its documents attached. */
-  messageLength: 4_000_000,
-  /** Characters of one document. */
-  documentLength: { min: 1, max: 2_000_000, default: 400_000 },
-  /** Bytes of one image, before base64. */
-  imageBytes: 20 * 1024 * 1024,
-  /** Images of one message. */
-  images: 50,
-  /** Bytes of the endpoint's answer. */
-  answerBytes: 16 * 1024 * 1024,
-  schemaBytes: 64 * 1024,
-  extraBodyBytes: 64 * 1024,
-  fallbackModels: 8,
-  stops: 16,
-  stopLength: 200,
-  tokens: 10_000_000,
-  connectTimeoutMs: 10_000,
-} as const;
 
 const { agentConnections, agentHeaders, itemTimeoutMs, jsonDepth, userMessageLength } = LIMITS;
 
@@ -105,9 +85,6 @@ function checkSchema(schema: unknown, ctx: Issues): void {
   }
 }
 
-/** The forms of answers, by the name of each. */
-export const ANSWER_TYPES = ['TEXT', 'JSON', 'JSON_SCHEMA'] as const;
-
 const responseFormat = z
   .strictObject({
     type: z.enum(ANSWER_TYPES),
@@ -124,13 +101,6 @@ const responseFormat = z
       ? ({ type: type === 'JSON' ? 'JSON' : 'TEXT' } as const)
       : ({ type, schema, name: name ?? 'answer', strict: strict ?? true } as const),
   );
-
-/** Which documents are attached to a message. */
-export const ATTACH_RULES = ['AUTO', 'ALWAYS', 'NEVER'] as const;
-/** What becomes of a document that is too long. */
-export const TOO_LONG_RULES = ['FAIL', 'CUT'] as const;
-/** How closely a model looks at images. */
-export const IMAGE_DETAILS = ['AUTO', 'LOW', 'HIGH'] as const;
 
 const orElse = <T, D>(schema: z.ZodType<T>, fallback: D) => schema.nullish().transform((value) => value ?? fallback);
 

@@ -7,8 +7,9 @@
  */
 import type { ChatCompletionContentPart, ChatCompletionMessageParam } from 'openai/resources/chat/completions';
 import type { AgentContext, AgentDocument } from '../../domain/agent-context.ts';
+import { CHAT_LIMITS } from '../../domain/chat-rules.ts';
 import { promptError } from './chat-error.ts';
-import { CHAT_LIMITS, type ChatAgentConfig } from './config.ts';
+import type { ChatAgentConfig } from './config.ts';
 import { FIELD_NAMES } from './field-names.ts';
 import { documentText, fieldsOf } from './fields.ts';
 import { mentions, parseTemplate, render, type Template, TemplateError } from './template.ts';

@@ -5,33 +5,27 @@
  */
 import OpenAI from 'openai';
 import type { AgentContext, AgentRun } from '../../domain/agent-context.ts';
+import { CHAT_LIMITS } from '../../domain/chat-rules.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import type { OutputChecker } from '../../domain/output-rules.ts';
 import type { AgentResult } from '../contract.ts';
 import type { SafeFetch } from '../net/safe-fetch.ts';
 import { createRedactor } from '../redact.ts';
 import { resolveText } from '../secret-text.ts';
-import type { StoredAgentDeps } from '../stored-agent.ts';
+import type { CheckingAgentDeps, StoredAgentDeps } from '../stored-agent.ts';
 import { type AnswerFormat, readAnswer } from './answer.ts';
 import { callError, modelUnavailable } from './call-error.ts';
 import { ChatError } from './chat-error.ts';
-import { CHAT_LIMITS, type ChatAgentConfig } from './config.ts';
+import type { ChatAgentConfig } from './config.ts';
 import { messageMaker } from './messages.ts';
 import { requestBody } from './request.ts';
 import { transport } from './transport.ts';
-
-/** What a chat agent is made with. */
-export interface ChatDeps extends Pick<StoredAgentDeps, 'secrets' | 'openFetch' | 'now'> {
-  /** Checks answers against the schema that they were asked to fit. */
-  readonly output: Pick<OutputChecker, 'misses'>;
-}
 
 /**
  * The run function of a chat agent; its connections are kept from call to call.
  *
  * It throws ChatErrors, and as they are: the errors of reading the item's content and of missing secrets.
  */
-export function makeChatRun(config: ChatAgentConfig, deps: ChatDeps): AgentRun {
+export function makeChatRun(config: ChatAgentConfig, deps: CheckingAgentDeps): AgentRun {
   const { connections, timeoutMs, model, fallbackModels } = config;
   const { connectTimeoutMs } = CHAT_LIMITS;
   const fetch = deps.openFetch({
@@ -58,11 +52,11 @@ export function makeChatRun(config: ChatAgentConfig, deps: ChatDeps): AgentRun {
   };
 }
 
-function formatOf({ responseFormat }: ChatAgentConfig, { output }: ChatDeps): AnswerFormat {
+function formatOf({ responseFormat }: ChatAgentConfig, { outputs }: CheckingAgentDeps): AnswerFormat {
   if (responseFormat.type !== 'JSON_SCHEMA') return { type: responseFormat.type };
   // One object for all calls: the checker knows rules by their identity.
   const rules = { outputSchema: responseFormat.schema };
-  return { type: 'JSON', misses: (text) => output.misses(rules, { data: text, artifacts: null }) };
+  return { type: 'JSON', misses: (text) => outputs.misses(rules, { data: text, artifacts: null }) };
 }
 
 /** Makes the call that the body describes; `no` counts the models that were asked before. */

@@ -2,10 +2,11 @@
  * What lies between the client and the guarded fetch: only the headers that are meant go out, answers are bounded,
  * and no secret that an endpoint repeats comes back.
  */
+
+import { CHAT_LIMITS } from '../../domain/chat-rules.ts';
 import { readBody } from '../net/read-body.ts';
 import type { SafeFetch } from '../net/safe-fetch.ts';
 import type { Redactor } from '../redact.ts';
-import { CHAT_LIMITS } from './config.ts';
 
 /** Headers of the answer that are looked at. */
 const ANSWER_HEADERS = ['content-type', 'retry-after', 'retry-after-ms', 'x-request-id'] as const;
