@@ -11,6 +11,8 @@ export class SecretError extends Error {
   constructor(code: 'secret_missing' | 'secret_unreadable', message: string) {
     super(message);
     this.name = 'SecretError';
+    // It would tell the item's owner of this service's files, and nothing of the item.
+    delete this.stack;
     this.code = code;
   }
 }

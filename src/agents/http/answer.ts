@@ -47,7 +47,7 @@ function parsed(bytes: Buffer, status: number): unknown {
     return JSON.parse(bytes.toString('utf8'));
   } catch {
     throw new HttpAgentError('The endpoint answered with JSON that cannot be read.', {
-      ...{ status, code: 'answer_not_json', category: 'VALIDATION' },
+      ...{ status, code: 'answer_not_json', category: 'VALIDATION', stage: 'answer' },
     });
   }
 }
@@ -69,7 +69,7 @@ function graphqlData(answer: unknown, status: number): unknown {
   if (first === undefined) return data ?? null;
   const { message, extensions } = Object(first);
   throw new HttpAgentError(`The endpoint answered with a GraphQL error: ${clipped(String(message))}`, {
-    ...{ status, code: String(Object(extensions).code ?? 'graphql_error'), category: 'RUNTIME' },
+    ...{ status, code: String(Object(extensions).code ?? 'graphql_error'), category: 'RUNTIME', stage: 'answer' },
   });
 }
 
@@ -81,7 +81,7 @@ async function errorOf(response: Response, { redactor, now }: AnswerReader): Pro
   const body = redacted(bodyOf(text), redactor);
   const said = body.message ?? text.replaceAll(/\s+/g, ' ').trim();
   return new HttpAgentError(`The endpoint answered ${status}${said === '' ? '.' : `: ${clipped(said)}`}`, {
-    status,
+    ...{ status, stage: 'answer' },
     code: body.code ?? `http_${status}`,
     // Below 400 there is no rule by status: the endpoint redirects nowhere, or answers what nobody asked.
     category: body.category ?? (status < 400 ? 'DEPENDENCY' : undefined),

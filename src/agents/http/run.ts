@@ -5,10 +5,14 @@ import { resolveText } from '../secret-text.ts';
 import type { StoredAgentDeps } from '../stored-agent.ts';
 import { readAnswer } from './answer.ts';
 import type { HttpAgentConfig } from './config.ts';
+import { connectionError } from './http-error.ts';
 import { requestBody } from './request-body.ts';
 
+/** What an http agent is made with. */
+export type HttpDeps = Pick<StoredAgentDeps, 'secrets' | 'openFetch' | 'now'>;
+
 /** The run function of an http agent; its connections are kept from call to call. */
-export function makeHttpRun(config: HttpAgentConfig, deps: StoredAgentDeps): AgentRun {
+export function makeHttpRun(config: HttpAgentConfig, deps: HttpDeps): AgentRun {
   const { url, connections, connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, maxRedirects } = config;
   const fetch = deps.openFetch({ connections, connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, maxRedirects });
   return async (context: AgentContext) => {
@@ -18,7 +22,8 @@ export function makeHttpRun(config: HttpAgentConfig, deps: StoredAgentDeps): Age
       const response = await fetch(url, { method: 'POST', headers, body, signal: context.signal });
       return await readAnswer(response, { config, redactor, now: deps.now });
     } catch (error) {
-      throw redactedError(error, redactor);
+      context.signal.throwIfAborted();
+      throw connectionError(error, redactor);
     }
   };
 }
@@ -26,7 +31,7 @@ export function makeHttpRun(config: HttpAgentConfig, deps: StoredAgentDeps): Age
 async function headersOf(
   config: HttpAgentConfig,
   { idempotencyKey }: AgentContext,
-  deps: StoredAgentDeps,
+  deps: HttpDeps,
 ): Promise<{ headers: Headers; redactor: Redactor }> {
   const headers = new Headers({ accept: 'application/json, text/*;q=0.9, */*;q=0.1', 'user-agent': 'batchyard' });
   const used: string[] = [];
@@ -39,12 +44,4 @@ async function headersOf(
   headers.set('content-type', 'application/json');
   headers.set('idempotency-key', idempotencyKey);
   return { headers, redactor: createRedactor(used) };
-}
-
-/** The error without any secret: what a library quotes in a message is not ours to foresee. */
-function redactedError(error: unknown, redactor: Redactor): unknown {
-  if (!(error instanceof Error)) return error;
-  const message = redactor.text(error.message);
-  if (message !== error.message) Object.defineProperty(error, 'message', { value: message });
-  return error;
 }

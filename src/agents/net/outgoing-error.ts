@@ -20,6 +20,8 @@ export class OutgoingError extends Error {
   constructor(code: OutgoingErrorCode, message: string) {
     super(message);
     this.name = 'OutgoingError';
+    // It would tell the item's owner of this service's files, and nothing of the item.
+    delete this.stack;
     this.code = code;
     this.category = OUTGOING_ERRORS[code];
   }
@@ -32,5 +34,10 @@ export class OutgoingError extends Error {
  */
 export function unwrapped(error: unknown): unknown {
   const hides = error instanceof TypeError && (error.message === 'fetch failed' || error.message === 'terminated');
-  return hides && error.cause instanceof Error ? error.cause : error;
+  const cause = hides && error.cause instanceof Error ? error.cause : error;
+  // Fetch has a list of ports that belong to other protocols.
+  if (cause instanceof Error && cause.message === 'bad port')
+    return new OutgoingError('url_refused', 'The port of the URL belongs to another protocol, and is not called.');
+  // Of several addresses that were tried, the first that failed tells as much as all.
+  return cause instanceof AggregateError && cause.errors[0] instanceof Error ? cause.errors[0] : cause;
 }
