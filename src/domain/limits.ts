@@ -8,6 +8,8 @@ export const LIMITS = {
   concurrency: { min: 1, max: 999, default: 10 },
   retryLimit: { min: 0, max: 999, default: 2 },
   itemTimeoutMs: { min: 1, max: 86_400_000, default: 300_000 },
+  /** What a million tokens cost. */
+  tokenPrice: { min: 0, max: 1_000_000 },
   rateLimitStarts: { min: 1, max: 1_000_000 },
   priority: { min: -10, max: 10, default: 0 },
   pageSize: { max: 1000, default: 50 },

@@ -198,6 +198,9 @@ export interface Execution extends ItemCounts {
   /** Items to run before it pauses; null when it runs on. */
   readonly sampleSize: number | null;
   readonly pauseReason: PauseReason | null;
+  /** It pauses once its calls have used so much; null for no bound. The cost is a decimal number. */
+  readonly tokenBudget: number | null;
+  readonly costBudget: string | null;
   /** What it waits for at the moment, for people, and until when. */
   readonly waitReason: string | null;
   readonly waitUntil: Date | null;

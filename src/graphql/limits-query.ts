@@ -12,6 +12,7 @@ const RANGES = {
   concurrency: 'Items of one execution that run at once.',
   retryLimit: 'Automatic retries of one item in one tier and round.',
   itemTimeoutMs: 'Time of one attempt, in ms.',
+  tokenPrice: 'What a million tokens cost, in `prices`.',
   rateLimitStarts: 'Starts of an agent in one second or minute, in a `rateLimit`.',
   priority: 'Weight of an execution where executions compete; each step doubles its share.',
   pageSize: 'Entries of one page of a list.',

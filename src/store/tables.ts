@@ -116,7 +116,11 @@ export interface DataElementTable {
   /** The names of the documents where there are several, so that they need not be read; else null. */
   documentNames: JsonOrNull<DocumentName[]>;
   sizeBytes: number;
-  contentHash: string;
+  /** null where the content was not read: that of another datasource's element. */
+  contentHash: string | null;
+  /** Where the content is: an element of another datasource; null where it is here. */
+  sourceDatasourceId: string | null;
+  sourceElementId: string | null;
   createdAt: CreatedAt;
   updatedAt: ColumnType<Date, Date | undefined, Date>;
 }
