@@ -36,10 +36,11 @@ const ERROR_FIELDS = {
   IdempotencyConflictError: 'existingId',
 };
 
-/** Starts the service with module agents of the test's: file names and their code. */
+/** Starts the service with module agents of the test's (file names and their code) and further settings. */
 export async function startWholeApp(
   kind: DatabaseKind,
   agents: Readonly<Record<string, string>> = {},
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<WholeApp> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'batchyard-whole-'));
   const agentsDir = path.join(folder, 'agents');
@@ -52,6 +53,7 @@ export async function startWholeApp(
       ...{ PORT: '0', BATCHYARD_DATA_DIR: folder, BATCHYARD_AGENTS_DIR: agentsDir, BATCHYARD_ROOT_KEY: KEY },
       ...(postgres?.url != null && { DATABASE_URL: postgres.url, BATCHYARD_SECRET_KEY: 'a-secret-key-for-this-test' }),
       LOG_LEVEL: 'silent',
+      ...settings,
     }),
   );
   const server = await app.start();
