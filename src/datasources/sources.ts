@@ -2,9 +2,11 @@
 import { type Datasource, holdsResults } from '../domain/model.ts';
 import type { ElementSources } from '../services/ports.ts';
 import type { Db } from '../store/database.ts';
+import { findDatasource } from '../store/datasources.ts';
 import { createFolderRoots } from './folder-root.ts';
 import { createFolderSource } from './folder-source.ts';
 import { createResultSource } from './result-source.ts';
+import { elementNotFound } from './source-error.ts';
 import { createStoredSource } from './stored-source.ts';
 
 /**
@@ -14,7 +16,11 @@ import { createStoredSource } from './stored-source.ts';
  */
 export function createSources(db: Db, foldersDir: string | null): ElementSources {
   const folders = createFolderSource(createFolderRoots(db, foldersDir));
-  const rows = createStoredSource(db);
+  const rows = createStoredSource(db, async (projectId, { datasourceId, elementId }) => {
+    const datasource = await findDatasource(db, projectId, datasourceId);
+    if (datasource === null) throw elementNotFound(elementId);
+    return await sourceOf(datasource).read(datasource, elementId);
+  });
   const results = createResultSource(db);
   const sourceOf = (datasource: Datasource): ElementSources => {
     if (datasource.kind === 'FOLDER') return folders;

@@ -10,8 +10,18 @@ import { elementNotFound } from './source-error.ts';
 /** Rows read at once while a filter looks for those it takes. */
 const SCAN = 1_000;
 
-/** The element source for datasources of kinds STORED and INLINE; the order is that of insertion. */
-export function createStoredSource(db: Db): ElementSources {
+/** Reads the element of another datasource of the project; throws SourceError when either is gone. */
+export type ReadElsewhere = (
+  projectId: string,
+  source: { readonly datasourceId: string; readonly elementId: string },
+) => ReturnType<ElementSources['read']>;
+
+/**
+ * The element source for datasources of kinds STORED and INLINE; the order is that of insertion.
+ *
+ * An item of a draft may stand for an element of another datasource, which is read through `readElsewhere`.
+ */
+export function createStoredSource(db: Db, readElsewhere: ReadElsewhere): ElementSources {
   return {
     async page(datasource, filters, after, limit) {
       const matches = compileFilters(filters);
@@ -42,7 +52,7 @@ export function createStoredSource(db: Db): ElementSources {
     async read(datasource, elementId) {
       const element = await readElement(db, datasource.id, elementId);
       if (element === null) throw elementNotFound(elementId);
-      return element;
+      return 'source' in element ? await readElsewhere(datasource.projectId, element.source) : element;
     },
 
     exists: () => Promise.resolve(null),

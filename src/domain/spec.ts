@@ -40,6 +40,9 @@ export interface ExecutionParams {
   readonly backoff: Backoff;
   /** What is otherwise for errors of some categories. */
   readonly retryRules?: readonly RetryRule[];
+  /** It pauses once its calls have used so many tokens, or cost so much; absent: no bound. */
+  readonly tokenBudget?: number;
+  readonly costBudget?: number;
 }
 
 /** Where results go. */

@@ -4,6 +4,7 @@ import { DEFAULT_BACKOFF } from '../domain/retry-policy.ts';
 import { ARTIFACT_RULES, ArtifactRuleInput, OUTPUT_SCHEMA } from './artifact-rule-input.ts';
 import { ErrorCategoryEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
+import { BUDGET_TEXT, TokenPricesInput } from './token-usage.ts';
 
 const { concurrency, retryLimit, itemTimeoutMs, backoffMs, backoffFactor } = LIMITS;
 
@@ -134,6 +135,10 @@ export const BatchTierInput = builder.inputType('BatchTierInput', {
       type: AgentRateLimitInput,
       description: 'How often the agent may be called; as often as the concurrency allows when absent.',
     }),
+    prices: t.field({
+      type: TokenPricesInput,
+      description: 'What its model costs; without, tokens are counted and cost nothing.',
+    }),
     outputSchema: t.field({ type: 'JSON', description: OUTPUT_SCHEMA }),
     artifacts: t.field({ type: [ArtifactRuleInput], description: ARTIFACT_RULES }),
   }),
@@ -193,6 +198,8 @@ const BatchExecutionParams = builder.inputType('BatchExecutionParams', {
       type: [RetryRuleInput],
       description: 'What is otherwise for errors of some categories; at most one rule for each.',
     }),
+    tokenBudget: t.float({ description: BUDGET_TEXT.tokenBudget }),
+    costBudget: t.float({ description: BUDGET_TEXT.costBudget }),
   }),
 });
 
@@ -222,6 +229,7 @@ export const BatchSpecInput = builder.inputType('BatchSpecInput', {
       description: "The configuration of `agent`; it must fit the agent's `configSchema`.",
     }),
     rateLimit: t.field({ type: AgentRateLimitInput, description: 'How often `agent` may be called.' }),
+    prices: t.field({ type: TokenPricesInput, description: 'What the model of `agent` costs.' }),
     outputSchema: t.field({ type: 'JSON', description: OUTPUT_SCHEMA }),
     artifacts: t.field({ type: [ArtifactRuleInput], description: ARTIFACT_RULES }),
     tiers: t.field({ type: [BatchTierInput], description: `The stages in order, 1-${LIMITS.tiers}.` }),

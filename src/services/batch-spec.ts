@@ -44,6 +44,7 @@ import {
   userMessage,
 } from './spec-input.ts';
 import { storeInlineItems } from './store-inline-items.ts';
+import { checkBudget, type PricesInput, readPrices } from './token-prices.ts';
 
 /** A spec that may be stored and run. */
 export interface PreparedSpec {
@@ -76,6 +77,12 @@ export async function prepareSpec(
   const execution = issues.check(executionSchema.nullish(), input.execution, [...loc, 'execution']);
   issues.check(ownJson(LIMITS.metadataBytes), input.additionalProperties, [...loc, 'additionalProperties']);
   const given = checkTiers(input, loc, issues);
+  checkBudget(
+    given.map(({ tier }) => tier),
+    execution,
+    loc,
+    issues,
+  );
   const tiers = await pinAgents(deps, actor, given, issues);
   for (const { tier, agentLoc } of given) await checkSchemas(deps, tier, agentLoc.slice(0, -1), issues);
   const source = await checkSource(deps, actor, input.input, [...loc, 'input'], issues, isDraft);
@@ -177,7 +184,7 @@ function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonl
     issues.add([...loc, 'rateLimit'], 'conflict', 'goes with agent; each of the tiers has its own');
   if (input.config != null)
     issues.add([...loc, 'config'], 'conflict', 'goes with agent; each of the tiers has its own');
-  for (const field of ['outputSchema', 'artifacts'] as const) {
+  for (const field of ['outputSchema', 'artifacts', 'prices'] as const) {
     if (input[field] != null) issues.add([...loc, field], 'conflict', 'goes with agent; each of the tiers has its own');
   }
   const { length } = input.tiers;
@@ -199,7 +206,7 @@ function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonl
 
 function placed(
   given: { agent: string; userMessage: string | undefined; config: unknown; limit: TierInput['rateLimit'] },
-  rulesInput: OutputRulesInput,
+  rulesInput: OutputRulesInput & PricesInput,
   loc: Loc,
   issues: IssueList,
 ): readonly PlacedTier[] {
@@ -210,7 +217,7 @@ function placed(
     [...loc, 'config'],
   ];
   issues.check(ownJson(LIMITS.configBytes), config, configLoc);
-  const rules = readOutputRules(rulesInput, loc, issues);
+  const rules = { ...readOutputRules(rulesInput, loc, issues), ...readPrices(rulesInput, loc, issues) };
   if (agent === '') return [];
   const tier = {
     ...{ agent, ...(message !== undefined && { userMessage: message }), ...(config != null && { config }) },
@@ -258,4 +265,5 @@ const unpinned = ({ agent, userMessage: message, config, rateLimit: limit, ...re
   ...(limit !== undefined && { rateLimit: limit }),
   ...(rest.outputSchema !== undefined && { outputSchema: rest.outputSchema }),
   ...(rest.artifacts !== undefined && { artifacts: rest.artifacts }),
+  ...(rest.prices !== undefined && { prices: rest.prices }),
 });

@@ -10,6 +10,7 @@ import type { ElementInput } from './element-input.ts';
 import type { OutputRulesInput } from './output-rules-input.ts';
 import { ownJson } from './own-json.ts';
 import { storableString } from './storable-string.ts';
+import { costBudget, type PricesInput, tokenBudget } from './token-prices.ts';
 
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 
@@ -64,6 +65,8 @@ export const executionSchema = z.object({
     )
     .readonly()
     .nullish(),
+  tokenBudget: tokenBudget.nullish(),
+  costBudget: costBudget.nullish(),
 });
 
 /** At most this many starts of an agent in any second or minute. */
@@ -89,7 +92,7 @@ export type ExecutionParamsInput = z.input<typeof executionSchema>;
 /** What an execution may change of its definition, as a caller writes it. */
 export type OverridesInput = z.input<typeof overridesSchema>;
 
-export interface TierInput extends OutputRulesInput {
+export interface TierInput extends OutputRulesInput, PricesInput {
   readonly agent?: string | null | undefined;
   readonly userMessage?: string | null | undefined;
   readonly config?: unknown;
@@ -97,7 +100,7 @@ export interface TierInput extends OutputRulesInput {
 }
 
 /** A spec as a caller writes it: absent and null are the same everywhere. */
-export interface BatchSpecInput extends OutputRulesInput {
+export interface BatchSpecInput extends OutputRulesInput, PricesInput {
   readonly name: string;
   readonly agent?: string | null | undefined;
   readonly config?: unknown;
@@ -135,6 +138,8 @@ export function executionParamsOf(input: z.output<typeof executionSchema> | null
     itemTimeoutMs: input?.itemTimeoutMs ?? LIMITS.itemTimeoutMs.default,
     backoff: backoffOf(input?.backoff),
     ...(input?.retryRules != null && { retryRules: input.retryRules.map(ruleOf) }),
+    ...(input?.tokenBudget != null && { tokenBudget: input.tokenBudget }),
+    ...(input?.costBudget != null && { costBudget: input.costBudget }),
   };
 }
 

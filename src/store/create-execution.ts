@@ -48,6 +48,8 @@ export async function insertExecution(tx: Tx, { isDraft = false, ...execution }:
       status: isDraft ? 'DRAFT' : 'PREPARING',
       concurrency: spec.execution.concurrency,
       retryLimit: spec.execution.retryLimit,
+      tokenBudget: spec.execution.tokenBudget ?? null,
+      costBudget: spec.execution.costBudget?.toString() ?? null,
       roundOpenedAt: createdAt,
       lastActivityAt: createdAt,
       ...tierColumns(spec.tiers.length),

@@ -14,7 +14,11 @@ export interface NewElement {
   /** JSON text of the documents' names and media types where there are several, else null. */
   readonly documentNames: string | null;
   readonly sizeBytes: number;
-  readonly contentHash: string;
+  /** null where the content was not read. */
+  readonly contentHash: string | null;
+  /** Where the content is, when it is that of another datasource's element. */
+  readonly sourceDatasourceId?: string | null;
+  readonly sourceElementId?: string | null;
 }
 
 /** A stored element with its place in the datasource. */
@@ -79,19 +83,24 @@ export async function findElement(db: Db, datasourceId: string, id: string): Pro
   return row ?? null;
 }
 
-/** An element's documents and their hash, or null. */
-export async function readElement(
-  db: Db,
-  datasourceId: string,
-  id: string,
-): Promise<{ documents: readonly StoredDocument[]; contentHash: string } | null> {
+/** What is stored of an element's content: itself, or of which other element it is. */
+export type StoredContent =
+  | { readonly documents: readonly StoredDocument[]; readonly contentHash: string }
+  | { readonly source: { readonly datasourceId: string; readonly elementId: string } };
+
+/** An element's documents and their hash, or where they are; null when there is no such element. */
+export async function readElement(db: Db, datasourceId: string, id: string): Promise<StoredContent | null> {
   const row = await named(db, 'readElement')
     .selectFrom('dataElement')
-    .select(['documents', 'contentHash'])
+    .select(['documents', 'contentHash', 'sourceDatasourceId', 'sourceElementId'])
     .where('datasourceId', '=', datasourceId)
     .where('id', '=', id)
     .executeTakeFirst();
-  return row ?? null;
+  if (row === undefined) return null;
+  const { documents, contentHash, sourceDatasourceId, sourceElementId } = row;
+  return sourceDatasourceId === null || sourceElementId === null
+    ? { documents, contentHash: contentHash ?? '' }
+    : { source: { datasourceId: sourceDatasourceId, elementId: sourceElementId } };
 }
 
 /** The elements with these ids, in no order. */

@@ -38,6 +38,8 @@ export function selectExecution(db: Db) {
       'x.toleratedFailurePercent',
       'x.sampleSize',
       'x.pauseReason',
+      'x.tokenBudget',
+      'x.costBudget',
       'x.waitReason',
       'x.waitUntil',
       'x.sealedAt',

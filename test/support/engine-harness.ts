@@ -49,7 +49,7 @@ export interface Harness {
     tiers: AgentRun | readonly AgentRun[],
     params?: Partial<ExecutionParams>,
     controls?: Partial<NewExecution>,
-    tier?: Pick<TierSpec, 'rateLimit' | 'config'>,
+    tier?: Omit<TierSpec, 'agent'>,
   ): Promise<string>;
   read(id: string): Promise<Execution>;
   /** The execution once it has ended. */
@@ -176,7 +176,7 @@ export async function storeExecution(
   tiers: AgentRun | readonly AgentRun[],
   params: Partial<ExecutionParams> = {},
   controls: Partial<NewExecution> = {},
-  tier: Pick<TierSpec, 'rateLimit' | 'config'> = {},
+  tier: Omit<TierSpec, 'agent'> = {},
 ): Promise<string> {
   const { projectId } = actor;
   const [id, definitionId, datasourceId] = [newId('BatchExecution'), newId('BatchDefinition'), newId('Datasource')];
