@@ -5,7 +5,8 @@ import type { ItemError } from '../../src/domain/item-error.ts';
 import type { PinnedTier } from '../../src/domain/spec.ts';
 import type { ItemStatus } from '../../src/domain/states.ts';
 import type { Db } from '../../src/store/database.ts';
-import type { BatchExecutionTable, BatchItemTable } from '../../src/store/tables.ts';
+import type { BatchItemTable } from '../../src/store/item-tables.ts';
+import type { BatchExecutionTable } from '../../src/store/tables.ts';
 import { makeExecution } from './rows.ts';
 
 /** The row's columns that a test wants otherwise. */
