@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   type ChatEndpoint,
@@ -7,6 +11,7 @@ import {
   sendError,
   startChatEndpoint,
 } from '../support/chat-endpoint.ts';
+import { temporaryFolder } from '../support/data-folder.ts';
 import { seeded } from '../support/seeded.ts';
 import { dig } from '../support/server.ts';
 import { startWholeApp, type WholeApp } from '../support/whole-app.ts';
@@ -150,4 +155,35 @@ describe.each(['embedded', 'postgres'] as const)('chat agents (%s)', (kind) => {
     expect(keys.size).toBe(200);
     expect(endpoint.requests.length).toBeGreaterThan(220);
   });
+});
+
+test('the example asks a model about every file of a folder, also when it is run again', async () => {
+  const folders = temporaryFolder();
+  mkdirSync(path.join(folders, 'default'));
+  for (const n of [1, 2]) writeFileSync(path.join(folders, 'default', `${n}.md`), `# Number ${n}`);
+  const endpoint = await startChatEndpoint();
+  endpoint.answer((request, response) =>
+    send(response, 200, completion(JSON.stringify({ answer: userText(request), topics: [request.body.model] }))),
+  );
+  const settings = { BATCHYARD_FOLDERS_DIR: folders, BATCHYARD_ALLOW_PRIVATE_HOSTS: '127.0.0.1' };
+  const app = await startWholeApp('embedded', {}, settings);
+  const example = path.join(import.meta.dirname, '..', '..', 'examples', 'chat-over-folder.ts');
+  const ask = async (model: string) => {
+    const flags = ['--url', `${app.url}/graphql`, '--key', app.key, '--llm', endpoint.baseURL, '--model', model];
+    const { stdout } = await promisify(execFile)(process.execPath, [example, ...flags]);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  };
+  for (const model of ['first', 'second']) {
+    expect(await ask(model)).toEqual(
+      [1, 2].map((n) => ({
+        ...{ filename: `${n}.md`, topics: [model], error: null },
+        answer: `What is ${n}.md about? One sentence.\n\n# Number ${n}`,
+      })),
+    );
+  }
+  await app.stop();
+  await endpoint.stop();
 });
