@@ -8,6 +8,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { AgentGates } from './agent-gate.ts';
 import { ExecutionRunner, type NodeShared } from './execution-runner.ts';
 import { FairSlots } from './fair-slots.ts';
+import { OverdueCalls } from './overdue-calls.ts';
 import type { EngineParts } from './ports.ts';
 
 export class Engine {
@@ -24,6 +25,7 @@ export class Engine {
     this.#shared = {
       gates: new AgentGates(parts.clock),
       slots: new FairSlots(parts.nodeConcurrency),
+      overdue: new OverdueCalls(),
       limitOf: (executionId, lane, share) => this.#limitOf(executionId, lane, share),
     };
   }

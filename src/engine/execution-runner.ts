@@ -8,13 +8,14 @@
 import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
 import type { PauseReason } from '../domain/model.ts';
-import { isClaimable } from '../domain/states.ts';
+import { executionMoveFrom, isClaimable } from '../domain/states.ts';
 import type { Wait } from './admission.ts';
 import type { AgentGates } from './agent-gate.ts';
 import { closeExecution } from './close.ts';
 import type { FairSlots } from './fair-slots.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Latch } from './latch.ts';
+import { type OverdueCalls, OverdueNotes } from './overdue-calls.ts';
 import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
 
 const PAUSE_AFTER_ERROR_MS = 500;
@@ -29,6 +30,7 @@ const DEFECT = 'It met a defect of the service and could not go on; the log of t
 export interface NodeShared {
   readonly gates: AgentGates;
   readonly slots: FairSlots;
+  readonly overdue: OverdueCalls;
   /** The slots of a lane; they outlive its runs while calls that ignore their abort still use some. */
   limitOf(executionId: string, lane: number, share: number): LimitFunction;
 }
@@ -44,6 +46,7 @@ export class ExecutionRunner {
   #preparing: Promise<void> | null = null;
   #noted: Wait | null = null;
   #waitingSince: Date | null = null;
+  readonly #overdueNotes: OverdueNotes;
   #cancelDeadline: (() => void) | null = null;
   #stopping = false;
   /** Resolves when this node has nothing more to do for the execution. */
@@ -53,6 +56,7 @@ export class ExecutionRunner {
     this.#parts = parts;
     this.#id = executionId;
     this.#shared = shared;
+    this.#overdueNotes = new OverdueNotes(parts, shared.overdue);
     this.done = this.#run();
   }
 
@@ -128,6 +132,7 @@ export class ExecutionRunner {
       });
     }
     if (open.sampled) await this.#pauseAs('SAMPLE');
+    else if (open.spent && executionMoveFrom('pause').includes(open.status)) await this.#pauseAs('BUDGET');
     else if (isClaimable(open.status)) await this.#goOn(open);
     else for (const lane of this.#lanes.values()) lane.pause();
     return false;
@@ -136,9 +141,18 @@ export class ExecutionRunner {
   /** Runs what may run, with the parameters as they are now. */
   async #goOn(open: OpenExecution): Promise<void> {
     const { retryLimit, priority } = open;
-    for (const { no, share } of open.lanes) this.#lanes.get(no)?.tune({ share, retryLimit, priority });
-    for (const lane of this.#lanes.values()) lane.unpause();
+    const isBudgeted = open.spent !== null;
+    for (const { no, share } of open.lanes) this.#lanes.get(no)?.tune({ share, retryLimit, priority, isBudgeted });
+    // What is still being prepared cannot be paused yet.
+    for (const lane of this.#lanes.values()) {
+      if (open.spent) lane.pause();
+      else lane.unpause();
+    }
     await this.#startLanes(open);
+    for (const { no, share } of open.lanes) {
+      const lane = this.#lanes.get(no);
+      if (lane !== undefined) await this.#overdueNotes.look(lane.held, share, this.#noted === null);
+    }
     // Whoever has a lane prepares: two nodes could, but only one would get each chunk in.
     if (open.unprepared && this.#lanes.size > 0) this.#preparing ??= this.#prepareAll();
   }
@@ -203,7 +217,7 @@ export class ExecutionRunner {
   }
 
   async #startLanes(open: OpenExecution): Promise<void> {
-    const { gates, slots } = this.#shared;
+    const { gates, slots, overdue } = this.#shared;
     for (const { no } of open.lanes) {
       if (this.#lanes.has(no) || this.#stopping) continue;
       const taken = await this.#parts.store.takeLane(this.#id, no);
@@ -217,13 +231,13 @@ export class ExecutionRunner {
         );
       }
       const { share, retryLimit } = taken;
-      const tuning = { share, retryLimit, priority: open.priority };
+      const tuning = { share, retryLimit, priority: open.priority, isBudgeted: open.spent !== null };
       const limit = this.#shared.limitOf(this.#id, no, share);
       const lane = new LaneRunner(
         this.#parts,
         taken,
         agents,
-        { limit, gates, slots, tuning },
+        { limit, gates, slots, overdue, tuning },
         {
           changed: () => this.#wake.set(),
           waits: (wait) => this.#noteWait(wait),
@@ -233,6 +247,7 @@ export class ExecutionRunner {
           },
         },
       );
+      if (open.spent) lane.pause();
       this.#lanes.set(no, lane);
       const run = this.#runLane(taken, lane);
       this.#laneRuns.add(run);

@@ -43,6 +43,8 @@ export interface ItemCalls {
   readonly tiers: readonly TierCalls[];
   readonly recorder: Recorder;
   policy(): RetryPolicy;
+  /** Whether a call's slot is kept until what it used is counted, so that no more calls start than the budget allows. */
+  isBudgeted(): boolean;
   /** What an interrupted attempt means for its item; null while nothing interrupts. */
   interruption(): Interruption | null;
   /** Waits until a call may start; false when the item is not to start, or to go on, here. */
@@ -55,6 +57,8 @@ export interface ItemCalls {
   release(): void;
   /** An agent is being called for the item. */
   opened(item: LaneItem, call: Call): void;
+  /** A call was told to stop, or has failed; the answer is to be called at its end. */
+  overdue(): () => void;
   /** The lane has recorded all that this slot does for the item; its last call may still be going on. */
   closed(item: LaneItem): void;
 }
@@ -110,7 +114,7 @@ async function attempt(
     item.calledAt = parts.clock.now();
     item.startedAt ??= item.calledAt;
     recorder.stage(item, toRunning(item));
-    if (afterDeath) await recorder.flushed();
+    if (afterDeath) await recorder.written(item);
     const ended =
       calls.interruption() === null
         ? await gate.watch(() => {
@@ -128,8 +132,13 @@ async function attempt(
     // The storm took up again between the admission and the call: none was made.
     if (end === null) item.attempt -= 1;
     const goesOn = end === null || record(calls, item, input, end);
+    if (calls.isBudgeted() && usesTokens(end)) await recorder.written(item);
     if (!goesOn) calls.closed(item);
+    // What came from the call itself came at its end.
+    const isOver = end === null || end.kind === 'result' || end.kind === 'again';
+    const stopped = isOver ? null : calls.overdue();
     await quiet(call);
+    stopped?.();
     if (!goesOn) return 'over';
     return end?.kind === 'result' ? end.result : 'again';
   } finally {
@@ -198,6 +207,11 @@ function failAttempt(calls: ItemCalls, item: LaneItem, error: ItemError, at: Dat
     { executionId: calls.taken.lane.executionId, ordinal: item.ordinal, errorCode: error.code },
     'will be retried',
   );
+}
+
+function usesTokens(end: AttemptEnd | null): boolean {
+  if (end?.kind === 'result') return end.result.usage !== null;
+  return end?.kind === 'error' && end.error.usage !== null;
 }
 
 function usageOf(calls: ItemCalls, item: LaneItem, usage: CallUsage | null): PricedUsage | null {

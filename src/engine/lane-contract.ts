@@ -3,6 +3,7 @@ import type { LimitFunction } from 'p-limit';
 import type { Wait } from './admission.ts';
 import type { AgentGates } from './agent-gate.ts';
 import type { FairSlots } from './fair-slots.ts';
+import type { OverdueCalls } from './overdue-calls.ts';
 
 /** Why a lane left. */
 export type LaneEnd = 'ended' | 'halted' | 'lost';
@@ -21,6 +22,8 @@ export interface LaneTuning {
   readonly share: number;
   readonly retryLimit: number;
   readonly priority: number;
+  /** Whether what its calls may use is bounded: then each waits until what it used is counted. */
+  readonly isBudgeted: boolean;
 }
 
 /** What a lane shares with others of its node. */
@@ -29,5 +32,6 @@ export interface LaneShared {
   readonly limit: LimitFunction;
   readonly gates: AgentGates;
   readonly slots: FairSlots;
+  readonly overdue: OverdueCalls;
   readonly tuning: LaneTuning;
 }

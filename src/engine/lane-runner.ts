@@ -11,17 +11,17 @@
 import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
 import type { ItemError } from '../domain/item-error.ts';
-import { type ExecutionStatus, isClaimable, isFinalExecution } from '../domain/states.ts';
+import { isClaimable, isFinalExecution } from '../domain/states.ts';
 import { rulesOf } from '../domain/tier-output.ts';
 import { Admission } from './admission.ts';
 import type { Call } from './attempt.ts';
 import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
 import type { LaneEnd, LaneHooks, LaneShared, LaneTuning } from './lane-contract.ts';
 import { LaneIntake } from './lane-intake.ts';
-import { type LaneItem, toFailed } from './lane-item.ts';
+import { type LaneItem, toFailed, toReturned } from './lane-item.ts';
 import { Latch } from './latch.ts';
 import { patiently } from './patience.ts';
-import type { EngineParts, TakenLane } from './ports.ts';
+import type { ClaimAnswer, EngineParts, HeldLane, SettleAnswer, TakenLane } from './ports.ts';
 import { Recorder } from './recorder.ts';
 
 const ABORT_TEXTS = {
@@ -58,6 +58,7 @@ export class LaneRunner {
     const { lane, spec } = taken;
     this.#intake = new LaneIntake(parts, taken, {
       ready: (item) => this.#enqueue(item),
+      idle: (item) => this.#recorder.stage(item, toReturned(item)),
       fail: (item, error) => this.#fail(item, error),
       answered: (answer) => this.#see(answer),
       lost: () => this.#leave('lost'),
@@ -106,7 +107,9 @@ export class LaneRunner {
           () => parts.store.previousResult(lane.executionId, item.ordinal, item.tier - 1),
         ),
       interruption: () => this.#interruption,
+      isBudgeted: () => this.#tuning.isBudgeted,
       opened: (item, call) => void this.#calls.set(item, call),
+      overdue: () => shared.overdue.began(lane, parts.clock.now()),
       closed: (item) => this.#closed(item),
     };
   }
@@ -129,6 +132,11 @@ export class LaneRunner {
     } finally {
       this.#lose();
     }
+  }
+
+  /** The lane as this node holds it. */
+  get held(): HeldLane {
+    return this.#taken.lane;
   }
 
   /** There may be more to claim: a chunk was appended, the execution was resumed. */
@@ -239,13 +247,15 @@ export class LaneRunner {
   }
 
   /** Takes in where the execution stands; one that takes no more items is the runner's business. */
-  #see(answer: { held: boolean; status: ExecutionStatus; closing: boolean; revision: number | null }): void {
+  #see(answer: ClaimAnswer | SettleAnswer): void {
     const { held, status, closing, revision } = answer;
     if (revision !== null) this.#parts.publish(this.#taken.lane.executionId, revision);
     if (isFinalExecution(status)) return this.#leave('ended');
     if (!held) return this.#leave('lost');
-    if (!closing && isClaimable(status)) return;
-    this.#intake.rest();
+    // Not later, when the runner has looked: quick calls would go on until then.
+    if ('spent' in answer && answer.spent) this.pause();
+    else if (!closing && isClaimable(status)) return;
+    else this.#intake.rest();
     this.#hooks.changed();
   }
 

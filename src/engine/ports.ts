@@ -13,6 +13,12 @@ import type { PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
 import type { PricedUsage } from '../domain/usage.ts';
 
+/** Calls that were told to stop and have not, and since when the first of them is. */
+export interface Overdue {
+  readonly calls: number;
+  readonly since: Date;
+}
+
 /** A lane as its holder knows it; `epoch` is the fence. */
 export interface HeldLane {
   readonly executionId: string;
@@ -167,6 +173,8 @@ export interface OpenExecution {
   readonly priority: number;
   /** Whether all items of its sample have ended, so that it is to be paused. */
   readonly sampled: boolean;
+  /** Whether its calls have used what they may, so that nothing more is to start; null where it has no bound. */
+  readonly spent: boolean | null;
   /** Whether items are open that do not run. */
   readonly waiting: boolean;
   /** Whether freezing or a whole-set retry is unfinished. */
@@ -204,6 +212,11 @@ export interface LaneStore {
   stopExecution(executionId: string, reason: string): Promise<void>;
   /** Says what an execution waits for, null for nothing; its new revision, or null when it has ended. */
   noteWait(executionId: string, wait: { reason: string; until: Date } | null): Promise<number | null>;
+  /**
+   * Says which calls of a lane are overdue, null for none, and what the execution waits for (undefined: as before);
+   * its new revision, or null when the lane is lost.
+   */
+  noteOverdue(lane: HeldLane, overdue: Overdue | null, reason: string | null | undefined): Promise<number | null>;
   /** Pauses an execution that is QUEUED or RUNNING; its new revision, or null when it is not. */
   pauseExecution(executionId: string, reason: PauseReason): Promise<number | null>;
   /** Closes a chunk of open items, and the execution with the last of them. */

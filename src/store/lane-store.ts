@@ -4,6 +4,7 @@ import { closeItems } from './close-items.ts';
 import { noteWait, pauseExecution, stopExecution } from './control-execution.ts';
 import type { Db } from './database.ts';
 import { fenceLanes, heldItems, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
+import { noteOverdue } from './overdue-calls.ts';
 import { settle } from './settle.ts';
 
 /** The engine's store on a database, for the node with this id. */
@@ -19,6 +20,7 @@ export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () 
     fenceLanes: (executionId, reason) => fenceLanes(db, executionId, reason, now()),
     stopExecution: (executionId, reason) => stopExecution(db, executionId, reason),
     noteWait: (executionId, wait) => noteWait(db, executionId, wait),
+    noteOverdue: (lane, overdue, reason) => noteOverdue(db, lane, overdue, reason),
     pauseExecution: (executionId, reason) => pauseExecution(db, executionId, reason, now()),
     closeItems: (executionId, close) => closeItems(db, executionId, close, now()),
     previousResult: (executionId, ordinal, tier) => previousResult(db, executionId, ordinal, tier),

@@ -7,6 +7,7 @@ import { CLAIMED } from './claim.ts';
 import { closing } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
 import { lockExecution } from './lock-execution.ts';
+import { SPENT } from './settle-usage.ts';
 import { named } from './statement-name.ts';
 
 /** Whether the process with this node id is alive, as far as the database can tell. */
@@ -53,10 +54,14 @@ export async function takeLane(
       .where('id', '=', executionId)
       .executeTakeFirstOrThrow();
     const items = await claimedItems(tx, executionId, lane.claim, now);
-    const afterDeath = lane.suspects || (owner !== null && owner !== node);
+    const isTakeover = owner !== null && owner !== node;
+    const afterDeath = lane.suspects || isTakeover;
     await tx
       .updateTable('executionLane')
-      .set({ epoch: lane.epoch + 1, owner: node, claim: items.map((item) => item.ordinal), suspects: afterDeath })
+      .set((eb) => ({
+        ...{ epoch: lane.epoch + 1, owner: node, claim: items.map((item) => item.ordinal), suspects: afterDeath },
+        ...(isTakeover && { takeovers: eb('takeovers', '+', 1), takenOverAt: now }),
+      }))
       .where('executionId', '=', executionId)
       .where('no', '=', no)
       .execute();
@@ -163,6 +168,7 @@ export async function openExecutions(db: Db, now: Date, id?: string) {
           ),
         ])
         .as('sampled'),
+      SPENT.as('spent'),
       eb(eb('x.queued', '+', eb.ref('x.retrying')), '>', 0).as('waiting'),
       eb
         .or([

@@ -114,6 +114,7 @@ export async function startMortal(
       fenceLanes: mortal('fenceLanes', (...args) => store.fenceLanes(...args)),
       stopExecution: mortal('stopExecution', (...args) => store.stopExecution(...args)),
       noteWait: mortal('noteWait', (...args) => store.noteWait(...args)),
+      noteOverdue: mortal('noteOverdue', (...args) => store.noteOverdue(...args)),
       pauseExecution: mortal('pauseExecution', (...args) => store.pauseExecution(...args)),
       closeItems: mortal('closeItems', (...args) => store.closeItems(...args)),
       previousResult: mortal('previousResult', (...args) => store.previousResult(...args)),
@@ -124,7 +125,9 @@ export async function startMortal(
       const nth = (seen.get('publish') ?? 0) + 1;
       seen.set('publish', nth);
       if (hits('before', 'publish', nth, [executionId, revision])) kill();
-      if (!dead) published.push({ executionId, revision });
+      if (dead) return;
+      published.push({ executionId, revision });
+      options.publish?.(executionId, revision);
     },
     clock: mortalClock(clock, timers, () => dead),
     wrapAgent: (run) => mortalAgent(options.wrapAgent?.(run) ?? run, () => dead),
