@@ -6,13 +6,17 @@ import { updateBatchExecution } from '../services/update-batch-execution.ts';
 import { ExecutionType } from './batch-execution.ts';
 import { builder } from './builder.ts';
 import { actorOf } from './context.ts';
+import { BUDGET_TEXT } from './token-usage.ts';
 
 const { concurrency, retryLimit, priority, nameLength, metadataBytes } = LIMITS;
 
 const UpdateInput = builder.inputType('UpdateBatchExecutionInput', {
   description: 'What to change of an execution; what is absent stays as it is.',
   fields: (t) => ({
-    batchExecutionId: t.id({ required: true, description: 'The execution, `exec_…`; when it has ended, only name and metadata can be changed.' }),
+    batchExecutionId: t.id({
+      required: true,
+      description: 'The execution, `exec_…`; when it has ended, only name and metadata can be changed.',
+    }),
     concurrency: t.int({
       description: `Items that run at a time, ${concurrency.min}-${concurrency.max}. A lower number ends no call: the surplus runs out.`,
     }),
@@ -24,6 +28,10 @@ const UpdateInput = builder.inputType('UpdateBatchExecutionInput', {
       type: 'DateTime',
       description: 'When it is ended as EXPIRED, in the future; explicit null takes the deadline away.',
     }),
+    tokenBudget: t.float({
+      description: `${BUDGET_TEXT.tokenBudget} Explicit null takes the bound away. Resuming is a call of its own.`,
+    }),
+    costBudget: t.float({ description: `${BUDGET_TEXT.costBudget} Explicit null takes the bound away.` }),
     name: t.string({
       description: `Its name, 1-${nameLength} letters and digits, with ".", "_" and "-" between them; may be changed in any status.`,
     }),

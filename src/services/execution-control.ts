@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { LIMITS } from '../domain/limits.ts';
 import { ownJson } from './own-json.ts';
 import { concurrency, label, retryLimit } from './spec-input.ts';
+import { costBudget, tokenBudget } from './token-prices.ts';
 
 /** An instant that has not passed; a deadline in the past would end the execution before it began. */
 export const deadline = (now: Date) => z.date().refine((at) => at > now, 'must be in the future');
@@ -29,6 +30,8 @@ export const changesSchema = (now: Date) =>
     retryLimit: retryLimit.nullish(),
     priority: priority.nullish(),
     deadlineAt: deadline(now).nullish(),
+    tokenBudget: tokenBudget.nullish(),
+    costBudget: costBudget.nullish(),
     name: label.nullish(),
     metadata: ownJson(LIMITS.metadataBytes).optional(),
   });

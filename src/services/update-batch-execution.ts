@@ -11,7 +11,7 @@ import { requireRole } from './require-role.ts';
 /**
  * Commits the changes and tells the engine, which follows them within a second.
  *
- * A lower concurrency ends no call: the surplus runs out. `deadlineAt: null` and `metadata: null` take these away. Of
+ * A lower concurrency ends no call: the surplus runs out. `deadlineAt: null`, `metadata: null` and a budget of null take these away. Of
  * an execution that has ended only name and metadata can be changed; else it is an InvalidStateError, and nothing is.
  */
 export async function updateBatchExecution(deps: ServiceDeps, actor: Actor, input: ChangesInput): Promise<Execution> {
@@ -24,6 +24,8 @@ export async function updateBatchExecution(deps: ServiceDeps, actor: Actor, inpu
     ...(given.retryLimit != null && { retryLimit: given.retryLimit }),
     ...(given.priority != null && { priority: given.priority }),
     ...(deadlineAt !== undefined && { deadlineAt }),
+    ...(given.tokenBudget !== undefined && { tokenBudget: given.tokenBudget }),
+    ...(given.costBudget !== undefined && { costBudget: given.costBudget?.toString() ?? null }),
     ...(given.name != null && { name: given.name }),
     ...(given.metadata !== undefined && {
       metadata: given.metadata === null ? null : JSON.stringify(given.metadata),
@@ -33,7 +35,10 @@ export async function updateBatchExecution(deps: ServiceDeps, actor: Actor, inpu
   const revision = await changeExecution(deps.db, id, change);
   const after = (await findExecution(deps.db, actor.projectId, id)) ?? execution;
   if (revision === null) {
-    throw new InvalidStateError(`The execution has ended as ${after.status}: only its name and metadata can be changed.`, after.status);
+    throw new InvalidStateError(
+      `The execution has ended as ${after.status}: only its name and metadata can be changed.`,
+      after.status,
+    );
   }
   deps.publish(id, revision);
   deps.engine.wake(id);

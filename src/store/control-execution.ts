@@ -61,6 +61,9 @@ export interface ExecutionChange {
   readonly priority?: number;
   /** null takes the deadline away. */
   readonly deadlineAt?: Date | null;
+  /** null takes the bound away. */
+  readonly tokenBudget?: number | null;
+  readonly costBudget?: string | null;
 }
 
 /** Changes an execution and its lane's share; its new revision, or null when it has ended and the change steers it. */

@@ -66,6 +66,6 @@ export function usageParts(
   };
 }
 
-/** Whether execution `x` has used what it may use. */
-export const SPENT: RawBuilder<boolean> = sql`coalesce(x.tokens_used >= x.token_budget, false)
-    or coalesce(x.cost_used >= x.cost_budget, false)`;
+/** Whether execution `x` has used what it may use; null where it has no bound. */
+export const SPENT: RawBuilder<boolean | null> = sql`case when x.token_budget is not null or x.cost_budget is not null
+    then coalesce(x.tokens_used >= x.token_budget, false) or coalesce(x.cost_used >= x.cost_budget, false) end`;
