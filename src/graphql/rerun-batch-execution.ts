@@ -6,7 +6,7 @@ import { rerunBatchExecution } from '../services/rerun-batch-execution.ts';
 import { ExecutionType, loadExecution } from './batch-execution.ts';
 import { builder } from './builder.ts';
 import { actorOf } from './context.ts';
-import { AgentVersionChoiceEnum } from './retry-failed-items.ts';
+import { AgentVersionChoiceEnum } from './round-input.ts';
 
 builder.objectField(ExecutionType, 'rerunOf', (t) =>
   t.field({

@@ -27,6 +27,7 @@ import './limits-query.ts';
 import './pause-batch-execution.ts';
 import './project.ts';
 import './rerun-batch-execution.ts';
+import './resubmit-batch-execution.ts';
 import './results-url.ts';
 import './retry-failed-items.ts';
 import './secret.ts';

@@ -8,7 +8,7 @@ import { costBudget, tokenBudget } from './token-prices.ts';
 /** An instant that has not passed; a deadline in the past would end the execution before it began. */
 export const deadline = (now: Date) => z.date().refine((at) => at > now, 'must be in the future');
 
-const priority = z.int().min(LIMITS.priority.min).max(LIMITS.priority.max);
+export const priority = z.int().min(LIMITS.priority.min).max(LIMITS.priority.max);
 
 /** What may be given at creation beside the source. */
 export const controlsSchema = (now: Date) =>

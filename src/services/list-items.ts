@@ -1,10 +1,9 @@
 /** An execution's items, page by page. */
+import type { ItemFilter } from '../domain/item-filter.ts';
 import type { Actor, Item } from '../domain/model.ts';
 import type { Page } from '../domain/page.ts';
-import { type ItemFilter, listItems as readPage } from '../store/item-reads.ts';
+import { listItems as readPage } from '../store/item-reads.ts';
 import type { ServiceDeps } from './ports.ts';
-
-export type { ItemFilter } from '../store/item-reads.ts';
 
 export interface ListItemsInput {
   readonly executionId: string;

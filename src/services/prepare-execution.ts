@@ -5,7 +5,7 @@ import type { PrepareAnswer } from '../engine/ports.ts';
 import { findDatasource } from '../store/datasources.ts';
 import { analyzeItems, appendItems, findUnfrozen, sealItems, type Unfrozen } from '../store/freeze.ts';
 import { appendResultItems, appendStoredItems } from '../store/freeze-stored.ts';
-import { moveRetryChunk } from '../store/retry-items.ts';
+import { moveRoundChunk } from '../store/rounds.ts';
 import type { ElementChunk, ServiceDeps } from './ports.ts';
 
 /** Small, so that the first item starts before the rest is listed. */
@@ -30,7 +30,7 @@ export async function prepareExecution(
 ): Promise<PrepareAnswer> {
   const unfrozen = await findUnfrozen(deps.db, executionId);
   if (unfrozen !== null) return await freeze(deps, executionId, unfrozen);
-  const moved = await moveRetryChunk(deps.db, executionId, deps.now());
+  const moved = await moveRoundChunk(deps.db, executionId, deps.now());
   return moved ?? { more: false, revision: null };
 }
 

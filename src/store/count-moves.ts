@@ -81,12 +81,8 @@ export const closing = (now: Date): RawBuilder<Closing | null> => sql`case
 export const NO_CHANGE = sql`(select 0 as total, 0 as queued, 0 as running, 0 as retrying, 0 as succeeded, 0 as failed,
     0 as cancelled, 0 as expired, 0 as flawed) d`;
 
-/**
- * The select list of a relation `d` over moved items with columns `was`, `status` and `flawed`.
- *
- * `flawed` counts only what becomes SUCCEEDED: nothing takes a succeeded item back but a resubmit.
- */
-export const COUNT_CHANGES = sql`
+/** The select list of a relation `d` over moved items with columns `was` and `status`; `flawed` is its change. */
+export const countChanges = (flawed: RawBuilder<number>): RawBuilder<unknown> => sql`
     count(*)::int as n, 0 as total,
     ((count(*) filter (where status = 'QUEUED')) - (count(*) filter (where was = 'QUEUED')))::int as queued,
     ((count(*) filter (where status = 'RUNNING')) - (count(*) filter (where was = 'RUNNING')))::int as running,
@@ -95,4 +91,7 @@ export const COUNT_CHANGES = sql`
     ((count(*) filter (where status = 'FAILED')) - (count(*) filter (where was = 'FAILED')))::int as failed,
     ((count(*) filter (where status = 'CANCELLED')) - (count(*) filter (where was = 'CANCELLED')))::int as cancelled,
     ((count(*) filter (where status = 'EXPIRED')) - (count(*) filter (where was = 'EXPIRED')))::int as expired,
-    (count(*) filter (where status = 'SUCCEEDED' and flawed))::int as flawed`;
+    (${flawed})::int as flawed`;
+
+/** The same where moved items have a column `flawed` too, and none that succeeded is taken back. */
+export const COUNT_CHANGES = countChanges(sql`count(*) filter (where status = 'SUCCEEDED' and flawed)`);

@@ -1,27 +1,13 @@
 /** Reading the items of one execution: pages of them, or one by its element. */
 import { sql } from 'kysely';
-import type { ErrorCategory } from '../domain/item-error.ts';
+import type { ItemFilter } from '../domain/item-filter.ts';
 import type { Item } from '../domain/model.ts';
 import type { Page } from '../domain/page.ts';
-import type { ItemStatus } from '../domain/states.ts';
-import { anyOf } from './any-of.ts';
 import type { Db } from './database.ts';
+import { itemConditions } from './item-conditions.ts';
 import { selectItem } from './item-rows.ts';
 import { keysetPage } from './keyset.ts';
 import { named } from './statement-name.ts';
-
-/** Which items to list; what is absent or null does not restrict, an empty list matches nothing. */
-export interface ItemFilter {
-  readonly status?: readonly ItemStatus[] | null | undefined;
-  /** The tier an item is in, or ended in. */
-  readonly tier?: readonly number[] | null | undefined;
-  /** Category and code of an item's present error: of a FAILED or RETRYING one, or of one that ended while it had one. */
-  readonly category?: readonly ErrorCategory[] | null | undefined;
-  readonly code?: readonly string[] | null | undefined;
-  /** A part of the filename; upper and lower case alike. */
-  readonly filename?: string | null | undefined;
-  readonly updatedAfterRevision?: number | null | undefined;
-}
 
 /** One page of an execution's items by `ordinal`, as `Page` says; its key is `[ordinal]`. */
 export async function listItems(
@@ -79,18 +65,11 @@ const changedSince = (db: Db, executionId: string, since: number, page: Page, is
 
 function filtered(query: ReturnType<typeof selectItem>, filter: ItemFilter): ReturnType<typeof selectItem> {
   let some = query;
-  if (filter.status != null) some = some.where('i.status', '=', anyOf(filter.status));
-  if (filter.tier != null) some = some.where('i.tier', '=', anyOf(filter.tier, 'int[]'));
+  for (const condition of itemConditions(filter)) some = some.where(condition);
   const onlyFailed = filter.status?.every((status) => status === 'FAILED') ?? false;
   if (onlyFailed || filter.category != null || filter.code != null) {
     // The condition of the partial index, so that a few errors among many items are found by it; FAILED implies it.
     some = some.where('i.errorCode', 'is not', null);
-  }
-  if (filter.category != null) some = some.where('i.errorCategory', '=', anyOf(filter.category));
-  if (filter.code != null) some = some.where('i.errorCode', '=', anyOf(filter.code));
-  if (filter.filename != null) {
-    // strpos takes the text as it is; a LIKE pattern would need its wildcards escaped.
-    some = some.where(sql<number>`strpos(lower(n.filename), lower(${filter.filename}))`, '>', 0);
   }
   return some;
 }

@@ -1,9 +1,10 @@
 /** Items of an execution: pages, filters, results and failures. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { ItemFilter } from '../../src/domain/item-filter.ts';
 import type { ItemFailure } from '../../src/domain/model.ts';
 import type { Db } from '../../src/store/database.ts';
 import { lastFailures, newestResults, resultsByTier } from '../../src/store/item-output-reads.ts';
-import { findItemOfElement, type ItemFilter, listItems } from '../../src/store/item-reads.ts';
+import { findItemOfElement, listItems } from '../../src/store/item-reads.ts';
 import { findItems } from '../../src/store/item-rows.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { addChange, addFailures, addItems, addResults } from '../support/execution-rows.ts';

@@ -1,55 +1,20 @@
-/** A retry of unsuccessful items: what it would take, the new round, and its chunks. */
-import { type RawBuilder, sql } from 'kysely';
+/** A new round of an execution: its opening, and its items chunk by chunk. */
+import { sql } from 'kysely';
 import { LIMITS } from '../domain/limits.ts';
-import { RETRYABLE_STATUSES, type RetrySelection, type SkipReason } from '../domain/retry-selection.ts';
+import type { RoundParameters, RoundSelection } from '../domain/retry-selection.ts';
 import type { PinnedSpec } from '../domain/spec.ts';
 import { executionMoveFrom } from '../domain/states.ts';
-import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
+import { COUNT_CHANGES, closing, countChanges, countMove, NO_CHANGE } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
+import { isResubmit, itemsOf, mayTake, reasonOf, SPAN } from './round-selection.ts';
 import { TIER_CHANGES } from './tier-moves.ts';
-
-/** Ordinals that one statement of counting or moving looks at, so that none takes long on a large execution. */
-const SPAN = LIMITS.sweepChunk * 10;
-
-/** How many items a selection takes, and how many it leaves for each reason. */
-export interface RetryTally {
-  readonly retried: number;
-  readonly skipped: ReadonlyMap<SkipReason, number>;
-}
-
-/**
- * Counts what a selection takes of the unsuccessful items, span by span.
- *
- * Items named by ordinal count even where they succeeded (as OTHER_STATUS); others that succeeded are nobody's
- * business. The execution should be at rest: the caller checks its round again before it opens the next.
- */
-export async function tallyRetry(
-  db: Db,
-  executionId: string,
-  total: number,
-  selection: RetrySelection,
-): Promise<RetryTally> {
-  let retried = 0;
-  const skipped = new Map<SkipReason, number>();
-  for (let from = 0; from < total; from += SPAN) {
-    // Raw: one CASE that gives each item its first reason.
-    const { rows } = await sql<{ reason: SkipReason | null; n: number }>`/* tallyRetry */
-      select ${reasonOf(selection)} as reason, count(*)::int as n from batch_item i
-      where i.execution_id = ${executionId} and i.ordinal >= ${from} and i.ordinal < ${from + SPAN}
-        and (i.status = any(${[...RETRYABLE_STATUSES]}::text[]) or i.ordinal = any(${ordinalsOf(selection)}::int[]))
-      group by 1`.execute(db);
-    for (const { reason, n } of rows) {
-      if (reason === null) retried += n;
-      else skipped.set(reason, (skipped.get(reason) ?? 0) + n);
-    }
-  }
-  return { retried, skipped };
-}
 
 export interface NewRound {
   readonly expectedRound: number;
-  readonly selection: RetrySelection;
+  readonly selection: RoundSelection;
   readonly spec: PinnedSpec;
+  /** What it changes of how the execution runs. */
+  readonly parameters: RoundParameters;
   /** The round's deadline; absent: the one there is. */
   readonly deadlineAt?: Date;
   readonly now: Date;
@@ -57,7 +22,7 @@ export interface NewRound {
 
 /**
  * Opens the next round and moves its first chunk of items, in one transaction; null when the execution is not
- * at rest in the expected round. What is left to move goes on with `moveRetryChunk`, also after a restart.
+ * at rest in the expected round. What is left to move goes on with `moveRoundChunk`, also after a restart.
  */
 export async function openRound(
   db: Db,
@@ -65,7 +30,8 @@ export async function openRound(
   executionId: string,
   round: NewRound,
 ): Promise<{ round: number; revision: number } | null> {
-  const { now, spec, selection } = round;
+  const { now, spec, selection, parameters } = round;
+  const { concurrency, retryLimit, priority } = parameters;
   return await db.transaction().execute(async (tx) => {
     const opened = await tx
       .updateTable('batchExecution')
@@ -83,6 +49,9 @@ export async function openRound(
         stopReason: null,
         sampleSize: null,
         ...(round.deadlineAt === undefined ? {} : { deadlineAt: round.deadlineAt }),
+        ...(concurrency !== undefined && { concurrency }),
+        ...(retryLimit !== undefined && { retryLimit }),
+        ...(priority !== undefined && { priority }),
         poolCursor: 0,
         retryCursor: 0,
         roundOpenedAt: now,
@@ -92,13 +61,16 @@ export async function openRound(
       .where('id', '=', executionId)
       .where('projectId', '=', projectId)
       .where('round', '=', round.expectedRound)
-      .where('status', 'in', executionMoveFrom('retry'))
+      .where('status', 'in', executionMoveFrom(isResubmit(selection) ? 'resubmit' : 'retry'))
       .returning(['round', 'revision'])
       .executeTakeFirst();
     if (opened === undefined) return null;
     await tx
       .updateTable('executionLane')
-      .set((eb) => ({ epoch: eb('epoch', '+', 1), owner: null, claim: [] }))
+      .set((eb) => ({
+        ...{ epoch: eb('epoch', '+', 1), owner: null, claim: [] },
+        ...(concurrency !== undefined && { share: concurrency }),
+      }))
       .where('executionId', '=', executionId)
       .execute();
     await tx
@@ -109,6 +81,7 @@ export async function openRound(
         openedAt: now,
         agentVersionIds: spec.tiers.map((tier) => tier.agentVersionId),
         selection: JSON.stringify(selection),
+        parameters: Object.keys(parameters).length === 0 ? null : JSON.stringify(parameters),
       })
       .execute();
     const chunk = await moveChunk(tx, executionId, selection, now);
@@ -116,8 +89,8 @@ export async function openRound(
   });
 }
 
-/** Moves the next chunk of a retry that is under way; null when none is. */
-export async function moveRetryChunk(
+/** Moves the next chunk of a round that is not whole yet; null when none is. */
+export async function moveRoundChunk(
   db: Db,
   executionId: string,
   now: Date,
@@ -136,35 +109,40 @@ export async function moveRetryChunk(
       .forNoKeyUpdate('x')
       .executeTakeFirst();
     // A row's selection is what `openRound` wrote.
-    const selection = (row?.selection ?? null) as RetrySelection | null;
+    const selection = (row?.selection ?? null) as RoundSelection | null;
     return selection === null ? null : await moveChunk(tx, executionId, selection, now);
   });
 }
 
 /** Moves one chunk; the execution's row is locked by the caller. */
-async function moveChunk(tx: Tx, executionId: string, selection: RetrySelection, now: Date) {
-  const { total, retryCursor, revision } = await tx
+async function moveChunk(tx: Tx, executionId: string, selection: RoundSelection, now: Date) {
+  const { total, retryCursor, revision, flawed } = await tx
     .selectFrom('batchExecution')
-    .select(['total', 'retryCursor', 'revision'])
+    .select(['total', 'retryCursor', 'revision', 'flawed'])
     .where('id', '=', executionId)
     .forNoKeyUpdate()
     .executeTakeFirstOrThrow();
   const from = retryCursor ?? total;
+  const resubmits = isResubmit(selection);
   // Raw: an UPDATE that feeds counts and the change log in one round trip.
-  const { rows } = await sql<{ picked: number; last: number | null; revision: number | null }>`/* moveRetryChunk */
+  const { rows } = await sql<{ picked: number; last: number | null; revision: number | null }>`/* moveRoundChunk */
 with pick as materialized (
-  select i.ordinal, i.status as was from batch_item i
+  select i.ordinal, i.status as was, i.tier as was_tier, ${resubmits && flawed > 0 ? WAS_FLAWED : sql`false`} as was_flawed
+  from ${itemsOf(selection)}
   where i.execution_id = ${executionId} and i.ordinal >= ${from} and i.ordinal < ${from + SPAN}
-    and i.status = any(${[...RETRYABLE_STATUSES]}::text[]) and ${reasonOf(selection)} is null
+    and ${mayTake(selection)} and ${reasonOf(selection)} is null
   order by i.ordinal limit ${LIMITS.sweepChunk}
 ), moved as (
   update batch_item i
-  set status = 'QUEUED', attempt = 0, charged = 0, deaths = 0, run_after = null, started_at = null, ended_at = null,
-    error_category = null, error_code = null, error_transient = null, retry_count = i.retry_count + 1,
-    revision = ${revision + 1}
+  set status = 'QUEUED', tier = ${resubmits ? sql`${selection.fromTier}::int` : sql`i.tier`},
+    attempt = 0, charged = 0, deaths = 0, run_after = null, started_at = null, ended_at = null,
+    error_category = null, error_code = null, error_transient = null,
+    retry_count = i.retry_count + ${resubmits ? 0 : 1}::int, revision = ${revision + 1}
   from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal
-  returning i.ordinal, pick.was, i.status, i.tier as was_tier, i.tier, false as flawed
-), d as (select ${COUNT_CHANGES} from moved
+  returning i.ordinal, pick.was, pick.was_tier, i.status, i.tier, pick.was_flawed
+), d as (
+  select ${resubmits ? countChanges(sql`-(count(*) filter (where was_flawed))`) : COUNT_CHANGES} from (
+    select was, status, false as flawed, was_flawed from moved) moved
 ), ${TIER_CHANGES}, x as (
   update batch_execution x set ${countMove({ now, tiers: true })}, round_closed_base = x.round_closed_base - d.n
   from d where x.id = ${executionId} and d.n > 0
@@ -183,29 +161,17 @@ select (select count(*)::int from pick) as picked, (select max(ordinal) from pic
   return { more, revision: ended ?? row?.revision ?? null };
 }
 
-/** Marks a retry as whole; if everything it moved has ended meanwhile, so does the execution. */
+/** Whether item `i` succeeded with field errors: its newest result of its tier, the last, has some. */
+const WAS_FLAWED = sql`i.status = 'SUCCEEDED' and coalesce((
+    select r.field_errors is not null from item_result r
+    where r.execution_id = i.execution_id and r.ordinal = i.ordinal and r.tier = i.tier
+    order by r.round desc limit 1), false)`;
+
+/** Marks a round as whole; if everything it moved has ended meanwhile, so does the execution. */
 async function endMove(tx: Tx, executionId: string, now: Date): Promise<number | null> {
   await tx.updateTable('batchExecution').set({ retryCursor: null }).where('id', '=', executionId).execute();
   const { rows } = await sql<{ revision: number }>`/* endMove */
-    update batch_execution x set ${countMove({ now })}
-    from (select 0 as total, 0 as queued, 0 as running, 0 as retrying, 0 as succeeded, 0 as failed, 0 as cancelled,
-      0 as expired, 0 as flawed) d
+    update batch_execution x set ${countMove({ now })} from ${NO_CHANGE}
     where x.id = ${executionId} and x.queued + x.running + x.retrying = 0 returning x.revision`.execute(tx);
   return rows[0]?.revision ?? null;
-}
-
-const ordinalsOf = (selection: RetrySelection): number[] => [...(selection.ordinals ?? [])];
-
-/** The first reason, in the order of SKIP_REASONS, why item `i` is left out; null when it is taken. */
-function reasonOf(selection: RetrySelection): RawBuilder<SkipReason | null> {
-  const { mode, statuses, tiers, errorCodes, ordinals, maxRetryCount } = selection;
-  return sql`case
-    when ${ordinals !== null}::bool and i.ordinal <> all(${ordinalsOf(selection)}::int[]) then 'NOT_SELECTED'
-    when i.status <> all(${[...statuses]}::text[]) then 'OTHER_STATUS'
-    when ${tiers !== null}::bool and i.tier <> all(${[...(tiers ?? [])]}::int[]) then 'OTHER_TIER'
-    when ${errorCodes !== null}::bool
-      and (i.error_code is null or i.error_code <> all(${[...(errorCodes ?? [])]}::text[])) then 'OTHER_CODE'
-    when ${mode === 'TRANSIENT_ONLY'}::bool and i.status = 'FAILED' and not i.error_transient then 'PERMANENT_ERROR'
-    when ${maxRetryCount !== null}::bool and i.retry_count >= ${maxRetryCount}::int then 'RETRY_COUNT_REACHED'
-  end`;
 }
