@@ -56,3 +56,18 @@ export interface RoundParameters {
   readonly itemTimeoutMs?: number;
   readonly priority?: number;
 }
+
+/** What opened a round: the execution's start, a retry, or a resubmit. */
+export type RoundKind = 'FIRST' | 'RETRY' | 'RESUBMIT';
+
+/** One round of an execution. */
+export interface Round {
+  readonly round: number;
+  readonly kind: RoundKind;
+  readonly openedAt: Date;
+  /** One per tier. */
+  readonly agentVersionIds: readonly string[];
+  /** RESUBMIT: the first tier that was done again. */
+  readonly fromTier: number | null;
+  readonly parameters: RoundParameters;
+}

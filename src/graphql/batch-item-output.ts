@@ -51,6 +51,8 @@ export const ItemErrorType = builder.objectRef<ItemFailure>('BatchItemError').im
 /** Cost of data that may be large: what a thousand small fields are not. */
 export const DATA_COST = 20;
 
+const MAX_INT = 2_147_483_647;
+
 export const TierResultType = builder.objectRef<ItemResult>('TierResult').implement({
   description: 'The newest result that an item has in one tier.',
   fields: (t) => ({
@@ -78,6 +80,18 @@ export const TierResultType = builder.objectRef<ItemResult>('TierResult').implem
       nullable: true,
       description: 'SHA-256, in hex, of the content that the agent read; null when it read none.',
     }),
-    at: t.expose('at', { type: 'DateTime', description: 'When it was recorded.' }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the attempt that made it started; null where that was not recorded.',
+    }),
+    endedAt: t.expose('at', { type: 'DateTime', description: 'When that attempt ended.' }),
+    durationMs: t.int({
+      nullable: true,
+      description: 'Milliseconds from start to end of that attempt; null where its start was not recorded.',
+      resolve: ({ startedAt, at }) =>
+        startedAt === null ? null : Math.min(Math.max(at.getTime() - startedAt.getTime(), 0), MAX_INT),
+    }),
+    at: t.expose('at', { type: 'DateTime', description: 'The same as `endedAt`.' }),
   }),
 });

@@ -18,8 +18,6 @@ const MAX_INT = 2_147_483_647;
 const loadItems: BatchLoad<ItemKey, Item | null> = (keys, ctx) => findItems(ctx.deps, actorOf(ctx), keys);
 const loadResults: BatchLoad<ItemKey, ItemResult | null> = (keys, ctx) =>
   readNewestResults(ctx.deps, actorOf(ctx), keys);
-const loadTierResults: BatchLoad<ItemKey, readonly ItemResult[]> = (keys, ctx) =>
-  readTierResults(ctx.deps, actorOf(ctx), keys);
 const loadLastFailure: BatchLoad<ItemKey, readonly ItemFailure[]> = (keys, ctx) =>
   readFailures(ctx.deps, actorOf(ctx), keys, 1);
 
@@ -27,6 +25,22 @@ interface FailuresKey {
   readonly item: ItemKey;
   readonly last: number;
 }
+
+interface TierResultsKey {
+  readonly item: ItemKey;
+  readonly round: number | null;
+}
+
+// A statement for each round that the query asks for.
+const loadTierResults: BatchLoad<TierResultsKey, readonly ItemResult[]> = async (keys, ctx) => {
+  const found = new Map<TierResultsKey, readonly ItemResult[]>();
+  for (const [round, group] of Map.groupBy(keys, (key) => key.round)) {
+    const items = group.map((key) => key.item);
+    const lists = await readTierResults(ctx.deps, actorOf(ctx), items, round);
+    for (const [index, key] of group.entries()) found.set(key, lists[index] ?? []);
+  }
+  return keys.map((key) => found.get(key) ?? []);
+};
 
 // A statement for each `last` that the query asks for; pages ask all their items for the same.
 const loadFailures: BatchLoad<FailuresKey, readonly ItemFailure[]> = async (keys, ctx) => {
@@ -93,7 +107,7 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       nullable: true,
       complexity: DATA_COST,
       description:
-        'What the agent returned, as it returned it: of the newest tier that has a result, null while none has. See `tierResults` for each.',
+        'What the agent returned, as it returned it: of the last tier that the item has passed, null while it has passed none. See `tierResults` for each, also from before it was done again.',
       resolve: async (item, _args, ctx) => (await newestResult(item, ctx))?.data ?? null,
     }),
     fieldErrors: t.field({
@@ -115,8 +129,14 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
     tierResults: t.field({
       type: [TierResultType],
       complexity: { field: 1, multiplier: 2 },
-      description: 'The newest result of each tier that has one, by tier.',
-      resolve: async (item, _args, ctx) => [...(await ctx.loaders.of(loadTierResults, ctx).load(item))],
+      description:
+        'Its results by tier: of each tier that has one the newest, also where that tier is being done again.',
+      args: {
+        round: t.arg.int({ description: 'Only results that this round made, from 0; the newest when absent.' }),
+      },
+      resolve: async (item, { round }, ctx) => [
+        ...(await ctx.loaders.of(loadTierResults, ctx).load({ item, round: round ?? null })),
+      ],
     }),
     error: t.field({
       type: ItemErrorType,

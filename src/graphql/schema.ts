@@ -12,6 +12,7 @@ import './batch-draft.ts';
 import './batch-execution-links.ts';
 import './batch-execution-updated.ts';
 import './batch-execution-usage.ts';
+import './batch-round.ts';
 import './batch-executions.ts';
 import './batch-input-preview.ts';
 import './cancel-batch-execution.ts';

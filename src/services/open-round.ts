@@ -1,7 +1,13 @@
 /** What a retry and a resubmit have in common: an execution at rest, and the opening of its next round. */
 import { z } from 'zod';
-import { AGENT_VERSION_CHOICES, type RoundParameters, type RoundSelection, SKIP_REASONS, type SkipReason } from '../domain/retry-selection.ts';
 import type { Actor, Execution } from '../domain/model.ts';
+import {
+  AGENT_VERSION_CHOICES,
+  type RoundParameters,
+  type RoundSelection,
+  SKIP_REASONS,
+  type SkipReason,
+} from '../domain/retry-selection.ts';
 import type { PinnedSpec, PinnedTier } from '../domain/spec.ts';
 import { type ExecutionVerb, executionMoveFrom } from '../domain/states.ts';
 import { InvalidStateError, NotFoundError, ValidationError, type ValidationIssue } from '../domain/user-error.ts';
@@ -120,7 +126,11 @@ function mustHaveTime(execution: Execution, deadlineAt: Date | null, now: Date):
 async function specOf(deps: ServiceDeps, actor: Actor, spec: PinnedSpec, request: RoundRequest): Promise<PinnedSpec> {
   const { itemTimeoutMs: timeout, agentVersion } = request;
   const tiers = agentVersion === 'LATEST' ? await latestAgents(deps, actor, spec.tiers) : spec.tiers;
-  return { ...spec, tiers, execution: timeout == null ? spec.execution : { ...spec.execution, itemTimeoutMs: timeout } };
+  return {
+    ...spec,
+    tiers,
+    execution: timeout == null ? spec.execution : { ...spec.execution, itemTimeoutMs: timeout },
+  };
 }
 
 /** The tiers with the newest offered version of each agent, whose schema must still take the tier's config. */

@@ -14,13 +14,14 @@ export async function readNewestResults(
   return keys.map((key) => byKey.get(nameOf(key))?.[0] ?? null);
 }
 
-/** The newest result of each tier of each item, by tier, in the order of the keys. */
+/** The results of each item by tier, in the order of the keys: of each tier the newest, or those of one round. */
 export async function readTierResults(
   deps: ServiceDeps,
   actor: Actor,
   keys: readonly ItemKey[],
+  round: number | null = null,
 ): Promise<(readonly ItemResult[])[]> {
-  const byKey = grouped(await resultsByTier(deps.db, actor.projectId, distinct(keys)));
+  const byKey = grouped(await resultsByTier(deps.db, actor.projectId, distinct(keys), round));
   return keys.map((key) => byKey.get(nameOf(key)) ?? []);
 }
 

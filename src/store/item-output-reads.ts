@@ -25,13 +25,16 @@ const FAILURE = [
 ];
 
 /**
- * The newest result of each item that has one: of the latest round, and in it of the highest tier.
+ * The newest result of each item that has one: of the last tier that the item has passed, from the latest round.
  *
- * One index descent for each key: the LIMIT in the lateral join leaves no other plan, whatever the statistics say.
+ * An item that is done again has not passed the tiers from there on, whatever they gave before. One index descent for each key: the LIMIT in the lateral join leaves no other plan, whatever the statistics say.
  */
 export async function newestResults(db: Db, projectId: string, keys: readonly ItemKey[]): Promise<ItemResult[]> {
   if (keys.length === 0) return [];
   const rows = await keysOfProject(named(db, 'newestResults'), projectId, keys)
+    .innerJoin('batchItem as i', (join) =>
+      join.onRef('i.executionId', '=', 'k.executionId').onRef('i.ordinal', '=', 'k.ordinal'),
+    )
     .innerJoinLateral(
       (eb) =>
         eb
@@ -39,8 +42,9 @@ export async function newestResults(db: Db, projectId: string, keys: readonly It
           .select(RESULT)
           .whereRef('r.executionId', '=', 'k.executionId')
           .whereRef('r.ordinal', '=', 'k.ordinal')
-          .orderBy('r.round', 'desc')
+          .where((on) => on.or([on('r.tier', '<', on.ref('i.tier')), on('i.status', '=', 'SUCCEEDED')]))
           .orderBy('r.tier', 'desc')
+          .orderBy('r.round', 'desc')
           .limit(1)
           .as('newest'),
       (join) => join.onTrue(),
@@ -50,8 +54,13 @@ export async function newestResults(db: Db, projectId: string, keys: readonly It
   return rows.map(toResult);
 }
 
-/** The newest round's result of every tier of each item, by tier. */
-export async function resultsByTier(db: Db, projectId: string, keys: readonly ItemKey[]): Promise<ItemResult[]> {
+/** The result of every tier of each item, by tier: of the newest round that has one, or of this round alone. */
+export async function resultsByTier(
+  db: Db,
+  projectId: string,
+  keys: readonly ItemKey[],
+  round: number | null = null,
+): Promise<ItemResult[]> {
   if (keys.length === 0) return [];
   const rows = await keysOfProject(named(db, 'resultsByTier'), projectId, keys)
     .innerJoinLateral(
@@ -62,6 +71,7 @@ export async function resultsByTier(db: Db, projectId: string, keys: readonly It
           .distinctOn('r.tier')
           .whereRef('r.executionId', '=', 'k.executionId')
           .whereRef('r.ordinal', '=', 'k.ordinal')
+          .$if(round !== null, (query) => query.where('r.round', '=', round ?? 0))
           .orderBy('r.tier')
           .orderBy('r.round', 'desc')
           .as('newest'),

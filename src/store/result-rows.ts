@@ -63,8 +63,8 @@ with page as materialized (
   join batch_item_input n on n.execution_id = i.execution_id and n.ordinal = i.ordinal
   left join lateral (
     select data, field_errors, artifacts from item_result
-    where execution_id = i.execution_id and ordinal = i.ordinal
-    order by round desc, tier desc limit 1
+    where execution_id = i.execution_id and ordinal = i.ordinal and (tier < i.tier or i.status = 'SUCCEEDED')
+    order by tier desc, round desc limit 1
   ) r on true
   left join lateral (
     select category, transient, code, message, details, attempt, tier, round, at from item_failure

@@ -4,8 +4,8 @@ import type { ItemFilter } from '../domain/item-filter.ts';
 import { LIMITS } from '../domain/limits.ts';
 import {
   RESUBMITTABLE_STATUSES,
-  type ResubmitSelection,
   RETRYABLE_STATUSES,
+  type ResubmitSelection,
   type RetrySelection,
   type RoundSelection,
   type SkipReason,

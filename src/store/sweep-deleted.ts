@@ -7,6 +7,7 @@ import { named } from './statement-name.ts';
 export const SWEPT = {
   EXECUTION: [
     { table: 'item_log', owner: 'execution_id', order: 'id' },
+    { table: 'item_cancel', owner: 'execution_id', order: 'ordinal' },
     { table: 'item_correction', owner: 'execution_id', order: 'ordinal' },
     { table: 'item_failure', owner: 'execution_id', order: 'ordinal' },
     { table: 'item_result', owner: 'execution_id', order: 'ordinal' },

@@ -139,8 +139,12 @@ describeDatabases('items of an execution', (open) => {
   });
 
   describe('their results', () => {
-    test('are the newest: of the latest round, and in it of the highest tier', async () => {
+    test('are the newest: of the last tier that was passed, from the latest round', async () => {
       const executionId = await makeExecution(db, projectId);
+      await addItems(db, executionId, [
+        { status: 'RUNNING', tier: 2 },
+        { status: 'RUNNING', tier: 1 },
+      ]);
       await addResults(db, executionId, [
         { ordinal: 0, tier: 0, data: 'tier 0' },
         { ordinal: 0, tier: 1, data: 'tier 1' },
@@ -158,10 +162,16 @@ describeDatabases('items of an execution', (open) => {
         [0, 1, 'resubmitted'],
         [1, 0, 'old'],
       ]);
+      const first = await resultsByTier(db, projectId, keys(executionId, 1), 0);
+      expect(first.map(({ tier, data }) => [tier, data])).toEqual([
+        [0, 'older'],
+        [1, 'old'],
+      ]);
     });
 
     test('come back as they came: no key renamed, reordered or lost', async () => {
       const executionId = await makeExecution(db, projectId);
+      await addItems(db, executionId, [{ status: 'SUCCEEDED' }]);
       const data = JSON.parse(
         '{"z_key":1,"aKey":{"b_c":2,"__proto__":{"x":1}},"10":null,"2":[{"first_name":"é\\ud83d\\ude00"}]}',
       );
@@ -182,6 +192,7 @@ describeDatabases('items of an execution', (open) => {
 
     test('are empty lists where the agent gave no field errors or artifacts', async () => {
       const executionId = await makeExecution(db, projectId);
+      await addItems(db, executionId, [{ status: 'SUCCEEDED' }]);
       await addResults(db, executionId, [{ ordinal: 0, data: null }]);
       expect(await newestResults(db, projectId, keys(executionId, 0))).toMatchObject([
         { data: null, fieldErrors: [], artifacts: [] },

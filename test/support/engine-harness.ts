@@ -251,10 +251,14 @@ export async function checkWhole(db: Db, id: string): Promise<void> {
   if (JSON.stringify(execution.tierCounts) !== JSON.stringify(tierCounts))
     problems.push(`tiers: ${JSON.stringify(execution.tierCounts)} != ${JSON.stringify(tierCounts)}`);
   const tiers = execution.spec.tiers.length;
+  const rounds = await db.selectFrom('executionRound').select('selection').where('executionId', '=', id).execute();
+  const resubmitted = rounds.some(({ selection }) => Object.hasOwn(Object(selection), 'fromTier'));
   const last = new Set(results.filter((row) => row.tier === tiers - 1).map((row) => row.ordinal));
   const succeeded = items.filter((item) => item.status === 'SUCCEEDED');
   for (const item of succeeded) if (!last.has(item.ordinal)) problems.push(`item ${item.ordinal} has no result`);
-  if (last.size !== succeeded.length) problems.push(`${last.size} results for ${succeeded.length} succeeded items`);
+  // What was done again keeps what it had before.
+  if (!resubmitted && last.size !== succeeded.length)
+    problems.push(`${last.size} results for ${succeeded.length} succeeded items`);
   if (items.some((item) => item.revision > execution.revision)) problems.push('an item is ahead of its execution');
   const changes = await db.selectFrom('executionChange').selectAll().where('executionId', '=', id).execute();
   const newest = new Map<number, number>();
