@@ -1,6 +1,6 @@
 /** The limits of chat agents, and the choices that their configs have. */
 
-/** Limits of chat agents; `docs/agents.md` has them for users. */
+/** Limits of chat agents; `docs/chat-agents.md` has them for users. */
 export const CHAT_LIMITS = {
   /** Characters of one message, its templates filled in and its documents attached. */
   messageLength: 4_000_000,

@@ -91,11 +91,11 @@ const ChatDocumentsInput = builder.inputType('ChatDocumentsInput', {
   }),
 });
 
-const TEMPLATE = `a Mustache template of at most ${userMessageLength} characters, see \`docs/agents.md\``;
+const TEMPLATE = `a Mustache template of at most ${userMessageLength} characters, see \`docs/chat-agents.md\``;
 
 export const ChatAgentConfigInput = builder.inputType('ChatAgentConfigInput', {
   description:
-    "A chat model behind any endpoint of the OpenAI API's shape: one chat completion for every item. See `docs/agents.md`.",
+    "A chat model behind any endpoint of the OpenAI API's shape: one chat completion for every item. See `docs/chat-agents.md`.",
   fields: (t) => ({
     baseURL: t.string({
       required: true,
