@@ -1,12 +1,13 @@
 /**
  * Elements that are results: what the succeeded items of the executions that write to a datasource have from their
- * last tier, in its newest round. Nothing is copied. Their order is that of the executions, and in one its ordinals.
+ * last tier, in its newest round, as corrected. Nothing is copied. Their order is that of the executions, and in one its ordinals.
  *
  * An element's id is that of its item. A result that is a JSON string is a text, any other a JSON document.
  */
 import { type RawBuilder, sql } from 'kysely';
 import { parseItemId } from '../domain/ids.ts';
 import type { DataElement } from '../domain/model.ts';
+import { presentData } from './corrections.ts';
 import type { Db } from './database.ts';
 
 /** Which elements to read: those behind one, and of the executions that were made before one. */
@@ -52,9 +53,11 @@ select ${FILENAME} as filename, ${MEDIA_TYPE} as media_type, ${CONTENT} as text 
   select n.filename, r.data from batch_execution x
   join batch_item_input n on n.execution_id = x.id and n.ordinal = ${item.ordinal}
   join lateral (
-    select data from item_result
-    where execution_id = x.id and ordinal = ${item.ordinal} and tier = json_array_length(x.spec -> 'tiers') - 1
-    order by round desc limit 1
+    select ${presentData('newest')} as data from (
+      select execution_id, ordinal, tier, round, data from item_result
+      where execution_id = x.id and ordinal = ${item.ordinal} and tier = json_array_length(x.spec -> 'tiers') - 1
+      order by round desc limit 1
+    ) newest
   ) r on true
   where x.id = ${item.executionId} and x.output_datasource_id = ${datasourceId}
 ) s`.execute(db);
@@ -137,9 +140,11 @@ const madeBefore = (executionId: string | null): RawBuilder<unknown> =>
 
 /** The newest result of the tier that a succeeded item `i` ended in, its last. */
 const NEWEST = sql`join lateral (
-    select data, at from item_result
-    where execution_id = i.execution_id and ordinal = i.ordinal and tier = i.tier
-    order by round desc limit 1
+    select ${presentData('newest')} as data, newest.at from (
+      select execution_id, ordinal, tier, round, data, at from item_result
+      where execution_id = i.execution_id and ordinal = i.ordinal and tier = i.tier
+      order by round desc limit 1
+    ) newest
   ) r on true`;
 
 // What a row of a stretch `s` is as an element.

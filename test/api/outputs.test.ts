@@ -110,6 +110,20 @@ describe.each(['embedded', 'postgres'] as const)('outputs (%s)', (kind) => {
     expect(idsOf(await elements(output))).toEqual([0, 1, 2, 3].map((ordinal) => itemId(first.id, ordinal)));
   });
 
+  test('a result that was corrected is the element as corrected', async () => {
+    const { id, execution } = await run({ agent: 'giver', input: { items: [item('a', { gives: { total: 1 } })] } });
+    const itemId0 = itemId(id, 0);
+    expect(await app.mutate('correctBatchItem', '__typename', { itemId: itemId0, data: 'By hand.' })).toMatchObject({
+      __typename: 'CorrectBatchItemSuccess',
+    });
+    const output = outputOf(execution);
+    expect(dig(await elements(output), 'elements', 'nodes')).toMatchObject([
+      { id: itemId0, filename: 'a.txt', mediaType: 'text/plain', sizeBytes: 8 },
+    ]);
+    const read = await run({ agent: 'seer', input: { datasourceId: output } }, {}, 'items { nodes { data } }');
+    expect(read.execution).toMatchObject({ items: { nodes: [{ data: { text: 'By hand.', filename: 'a.txt' } }] } });
+  });
+
   test('of several tiers the result of the last is the element', async () => {
     const { id, execution } = await run({
       tiers: [{ agent: 'giver' }, { agent: 'seer' }],
