@@ -31,6 +31,12 @@ const STATEMENTS = [
     index integer not null,
     primary key (execution_id, index)
   )`,
+  // An item of a draft may stand for an element of another datasource, whose content nobody has read yet.
+  `alter table data_element
+    add column source_datasource_id text,
+    add column source_element_id text,
+    add constraint data_element_source check ((source_datasource_id is null) = (source_element_id is null)),
+    alter column content_hash drop not null`,
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -18,7 +18,8 @@ const BatchDraft = builder.objectRef<Draft>('BatchDraft').implement({
   fields: (t) => ({
     itemCount: t.exposeInt('itemCount', { description: 'Items that are there.' }),
     nextIndex: t.exposeInt('nextIndex', {
-      description: 'Items with all indexes below are there; equal to `itemCount` when none is missing.',
+      description:
+        'The item of every index below is there or was removed; where a stream of items that was cut off goes on.',
     }),
     endsAt: t.field({
       type: 'DateTime',
@@ -48,6 +49,12 @@ const AddItemsInput = builder.inputType('AddBatchItemsInput', {
       description:
         'The index of the first item, from 0; the others follow it. It makes the call safe to repeat: the same item at the same index is added once. By default items follow the last one that is there, and only those with a `dataElementId` are safe to repeat.',
     }),
+    replace: t.boolean({
+      required: true,
+      defaultValue: false,
+      description:
+        'Whether an item takes the place of another that has its index, or its `dataElementId` with other content; else that is a ValidationError.',
+    }),
     items: t.field({
       type: [InlineItemInput],
       required: true,
@@ -68,6 +75,7 @@ const AddItemsSuccess = builder.objectRef<AddBatchItemsAnswer>('AddBatchItemsSuc
     repeatedCount: t.exposeInt('repeatedCount', {
       description: 'Items that were there already with the same id and content.',
     }),
+    replacedCount: t.exposeInt('replacedCount', { description: 'Items that took the place of another.' }),
   }),
 });
 
@@ -75,7 +83,7 @@ builder.mutationField('addBatchItems', (t) =>
   t.field({
     type: AddItemsSuccess,
     description:
-      'Adds items to a draft, all of them or none. An item whose id is there with other content is a ValidationError. For any number of items stream them to `POST /executions/<id>/items`.',
+      'Adds items to a draft, all of them or none. An item whose id is there with other content is a ValidationError, unless `replace` is true. For any number of items stream them to `POST /executions/<id>/items`.',
     errors: { types: [ValidationError, NotFoundError, InvalidStateError] },
     args: { input: t.arg({ type: AddItemsInput, required: true, description: 'What to add.' }) },
     resolve: (_root, { input }, ctx) => addBatchItems(ctx.deps, actorOf(ctx), input),

@@ -6,7 +6,7 @@ import type { Tx } from '../store/database.ts';
 import { endOfDraft, findDraftItems, type IndexedElement } from '../store/draft-items.ts';
 import { type Draft, lockDraft } from '../store/drafts.ts';
 import { findExecution } from '../store/execution-rows.ts';
-import { MAX_INDEX, mustBeDraft, storeDraftItems } from './draft-items.ts';
+import { MAX_INDEX, mustBeDraft, replaceDraftItems, storeDraftItems } from './draft-items.ts';
 import { checkElements, defaultItemId, type ElementInput } from './element-input.ts';
 import { IssueList } from './issue-list.ts';
 import type { ServiceDeps } from './ports.ts';
@@ -17,6 +17,8 @@ export interface AddBatchItemsInput {
   readonly items: readonly ElementInput[];
   /** The index of the first item; absent: behind the last one that is there. */
   readonly firstIndex?: number | null | undefined;
+  /** Whether an item takes the place of another that has its index or its id; else that is a problem. */
+  readonly replace?: boolean | null | undefined;
 }
 
 export interface AddBatchItemsAnswer {
@@ -24,6 +26,8 @@ export interface AddBatchItemsAnswer {
   readonly addedCount: number;
   /** Items that were there with the same content. */
   readonly repeatedCount: number;
+  /** Items that took the place of another. */
+  readonly replacedCount: number;
 }
 
 const LOC = ['input', 'items'];
@@ -31,7 +35,8 @@ const LOC = ['input', 'items'];
 /**
  * Adds items to a draft in their order, all of them or none.
  *
- * An item whose id is there with the same content is not added again; with other content it is a problem. Needs
+ * An item whose id is there with the same content is not added again; with other content it is a problem, unless it is
+ * to replace that. Needs
  * MEMBER; throws ValidationError with every problem at once, NotFoundError, or InvalidStateError when the
  * execution is no DRAFT.
  */
@@ -47,9 +52,10 @@ export async function addBatchItems(
   const rows = checkElements(items, LOC, issues, (_item, place) => placeholder(place));
   issues.throwIfAny();
   const own = items.map((item) => item.dataElementId != null);
-  const { revision, added, repeated } = await deps.db.transaction().execute(async (tx) => {
+  const { revision, added, repeated, replaced } = await deps.db.transaction().execute(async (tx) => {
     const draft = await mustBeDraft(tx, actor.projectId, id, await lockDraft(tx, actor.projectId, id));
     const indexed = await giveIndexes(tx, draft, rows, own, firstIndex);
+    if (input.replace === true) return await replaceDraftItems(tx, draft, indexed, deps.now());
     const answer = await storeDraftItems(tx, draft, indexed, deps.now());
     if (answer.conflicts.length > 0) {
       throw new ValidationError(
@@ -59,12 +65,12 @@ export async function addBatchItems(
         })),
       );
     }
-    return answer;
+    return { ...answer, replaced: 0 };
   });
   if (revision !== null) deps.publish(id, revision);
   const execution = await findExecution(deps.db, actor.projectId, id);
   if (execution === undefined) throw new Error(`the execution ${id} is gone`);
-  return { execution, addedCount: added, repeatedCount: repeated };
+  return { execution, addedCount: added, repeatedCount: repeated, replacedCount: replaced };
 }
 
 const firstIndexOf = (count: number) =>
@@ -78,7 +84,7 @@ const firstIndexOf = (count: number) =>
 const placeholder = (place: number): string => `${place} of this call`;
 
 /** The items at their indexes: from the first one on, or those that are there in their places and the rest behind. */
-async function giveIndexes(
+export async function giveIndexes(
   tx: Tx,
   draft: Draft,
   rows: readonly NewElement[],

@@ -10,6 +10,8 @@ import {
   type ItemIdentity,
   insertDraftItems,
   insertNewDraftItems,
+  refillGaps,
+  removeDraftItems,
 } from '../store/draft-items.ts';
 import { type Draft, growDraft } from '../store/drafts.ts';
 import { findExecution } from '../store/execution-rows.ts';
@@ -96,6 +98,35 @@ export async function storeNewDraftItems(
   return await grow(tx, draft, new Set(items.map(({ index }) => index)), { repeated: 0, conflicts: [] }, now);
 }
 
+/**
+ * The same where an item takes the place of another: what is at its index, or has its id elsewhere, is taken out.
+ *
+ * `replaced` is how many went so; they are not among the added.
+ */
+export async function replaceDraftItems(
+  tx: Tx,
+  draft: Draft,
+  items: readonly IndexedElement[],
+  now: Date,
+): Promise<StoredItems & { readonly replaced: number }> {
+  const keys = { ids: items.map(({ id }) => id), indexes: items.map(({ index }) => index) };
+  const stored = await findDraftItems(tx, draft.datasourceId, keys);
+  const byIndex = new Map(stored.map((item) => [item.index, item]));
+  const byId = new Map(stored.map((item) => [item.id, item]));
+  const gone = new Set<number>();
+  let replaced = 0;
+  for (const item of items) {
+    const [there, namesake] = [byIndex.get(item.index), byId.get(item.id)];
+    const before = gone.size;
+    if (there !== undefined && difference(there, item) !== null) gone.add(there.index);
+    if (namesake !== undefined && namesake.index !== item.index) gone.add(namesake.index);
+    if (gone.size > before) replaced += 1;
+  }
+  const removed = gone.size === 0 ? 0 : await removeDraftItems(tx, draft, { ids: [], indexes: [...gone] });
+  const answer = await storeDraftItems(tx, { ...draft, itemCount: draft.itemCount - removed }, items, now);
+  return { ...answer, added: answer.added - replaced, replaced };
+}
+
 async function grow(
   tx: Tx,
   draft: Draft,
@@ -105,7 +136,9 @@ async function grow(
 ): Promise<StoredItems> {
   let { nextIndex } = draft;
   while (added.has(nextIndex)) nextIndex += 1;
-  const revision = added.size === 0 ? null : await growDraft(tx, draft.id, { added: added.size, nextIndex }, now);
+  const refilled = draft.slotCount > draft.itemCount ? await refillGaps(tx, draft.id, [...added]) : 0;
+  const grown = { added: added.size, refilled, nextIndex };
+  const revision = added.size === 0 ? null : await growDraft(tx, draft.id, grown, now);
   return { added: added.size, ...others, revision };
 }
 
@@ -145,6 +178,7 @@ function difference(there: ItemIdentity, item: IndexedElement): string | null {
     there.filename === item.filename &&
     there.mediaType === item.mediaType &&
     there.metadata === item.metadata &&
-    there.contentHash === item.contentHash;
+    there.contentHash === item.contentHash &&
+    (there.sourceDatasourceId ?? null) === (item.sourceDatasourceId ?? null);
   return same ? null : `has other content than the item at index ${item.index}, which has the same id`;
 }

@@ -43,11 +43,11 @@ async function submit(
   for (;;) {
     const draft = await findWholeDraft(db, projectId, id);
     if (draft?.status !== 'DRAFT') return null;
-    if (draft.nextIndex < draft.itemCount) throw missingIndex(draft);
+    if (draft.nextIndex < draft.slotCount) throw missingIndex(draft);
     const revision = await db.transaction().execute(async (tx) => {
       const locked = await lockDraft(tx, projectId, id);
       // Someone added items meanwhile, perhaps not all of them: look again.
-      if (locked?.status === 'DRAFT' && locked.nextIndex < locked.itemCount) return 'look-again';
+      if (locked?.status === 'DRAFT' && locked.nextIndex < locked.slotCount) return 'look-again';
       return await submitDraft(tx, id, now());
     });
     if (revision !== 'look-again') return revision;
@@ -57,7 +57,7 @@ async function submit(
 /** The draft, whatever its status, with its first missing index found; null when the project has no such draft. */
 export async function findWholeDraft(db: ServiceDeps['db'], projectId: string, id: string): Promise<Draft | null> {
   let draft = await findDraft(db, projectId, id);
-  while (draft !== null && draft.nextIndex < draft.itemCount) {
+  while (draft !== null && draft.nextIndex < draft.slotCount) {
     const { nextIndex, done } = await advanceDraft(db, draft);
     draft = { ...draft, nextIndex };
     if (done) break;

@@ -1,5 +1,6 @@
 /** The items of a draft: elements whose place in their datasource is their index. */
 import { type RawBuilder, sql } from 'kysely';
+import { anyOf } from './any-of.ts';
 import type { NewElement } from './data-elements.ts';
 import type { Db, Tx } from './database.ts';
 import { named } from './statement-name.ts';
@@ -10,7 +11,10 @@ export interface IndexedElement extends NewElement {
 }
 
 /** What tells one stored item from another; two that agree in all of it are the same item. */
-export type ItemIdentity = Pick<IndexedElement, 'id' | 'index' | 'filename' | 'mediaType' | 'metadata' | 'contentHash'>;
+export type ItemIdentity = Pick<
+  IndexedElement,
+  'id' | 'index' | 'filename' | 'mediaType' | 'metadata' | 'contentHash' | 'sourceDatasourceId'
+>;
 
 const UNIQUE_VIOLATION = '23505';
 
@@ -59,12 +63,13 @@ const insertion = (
   tail: RawBuilder<unknown>,
 ): RawBuilder<{ position: number }> => sql`/* insertDraftItems */
 insert into data_element (datasource_id, id, position, filename, media_type, metadata, documents, document_names,
-  size_bytes, content_hash, created_at, updated_at)
+  size_bytes, content_hash, source_datasource_id, source_element_id, created_at, updated_at)
 overriding system value
 select ${datasourceId}, id, "index", filename, "mediaType", metadata::json, documents::json, "documentNames"::json,
-  "sizeBytes", "contentHash", ${now}, ${now}
+  "sizeBytes", "contentHash", "sourceDatasourceId", "sourceElementId", ${now}, ${now}
 from json_to_recordset(${JSON.stringify(items)}::json) as u(id text, "index" int, filename text, "mediaType" text,
-  metadata text, documents text, "documentNames" text, "sizeBytes" int, "contentHash" text)
+  metadata text, documents text, "documentNames" text, "sizeBytes" int, "contentHash" text,
+  "sourceDatasourceId" text, "sourceElementId" text)
 ${tail}`;
 
 /** What is stored under any of these ids or at any of these indexes, in no order. */
@@ -82,9 +87,47 @@ with found as (
   select position from data_element
   where datasource_id = ${datasourceId} and position = any(${keys.indexes}::bigint[])
 )
-select e.id, e.position as index, e.filename, e.media_type, e.metadata::text as metadata, e.content_hash
+select e.id, e.position as index, e.filename, e.media_type, e.metadata::text as metadata, e.content_hash,
+  e.source_datasource_id
 from found join data_element e on e.datasource_id = ${datasourceId} and e.position = found.position`.execute(db);
   return rows;
+}
+
+/** Takes items out of a draft by their ids and indexes; how many there were. The execution must be locked. */
+export async function removeDraftItems(
+  tx: Tx,
+  draft: { readonly id: string; readonly datasourceId: string },
+  keys: { readonly ids: readonly string[]; readonly indexes: readonly number[] },
+): Promise<number> {
+  // Raw: what goes leaves its index behind, in one round trip; a union, as in `findDraftItems`.
+  const { rows } = await sql<{ n: number }>`/* removeDraftItems */
+with found as (
+  select position from data_element
+  where datasource_id = ${draft.datasourceId} and id = any(${keys.ids}::text[])
+  union
+  select position from data_element
+  where datasource_id = ${draft.datasourceId} and position = any(${keys.indexes}::bigint[])
+), gone as (
+  delete from data_element e using found
+  where e.datasource_id = ${draft.datasourceId} and e.position = found.position
+  returning e.position
+), gaps as (
+  insert into batch_draft_gap (execution_id, index) select ${draft.id}, position from gone
+), noted as (
+  update batch_draft set removed_count = removed_count + (select count(*) from gone) where execution_id = ${draft.id}
+)
+select count(*)::int as n from gone`.execute(tx);
+  return rows[0]?.n ?? 0;
+}
+
+/** Forgets that items were taken out at indexes that have one again; how many there were. */
+export async function refillGaps(tx: Tx, executionId: string, indexes: readonly number[]): Promise<number> {
+  const { numDeletedRows } = await named(tx, 'refillGaps')
+    .deleteFrom('batchDraftGap')
+    .where('executionId', '=', executionId)
+    .where('index', '=', anyOf(indexes, 'int[]'))
+    .executeTakeFirst();
+  return Number(numDeletedRows);
 }
 
 /** The index behind the last item; 0 when there is none. */

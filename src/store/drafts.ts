@@ -11,7 +11,9 @@ export interface Draft {
   /** Where its items are stored while it is a draft. */
   readonly datasourceId: string;
   readonly itemCount: number;
-  /** Every index below is there. */
+  /** Indexes that were ever given: those of its items, and of what was taken out and not put back. */
+  readonly slotCount: number;
+  /** Every index below is there, or was taken out. */
   readonly nextIndex: number;
   readonly lastActivityAt: Date;
 }
@@ -54,27 +56,41 @@ const selectDrafts = (db: Db, projectId: string) =>
       'x.id',
       'x.status',
       'x.inputDatasourceId as datasourceId',
-      'd.itemCount',
+      'd.itemCount as slotCount',
       'd.nextIndex',
       'x.lastActivityAt',
     ])
+    .select(({ eb }) => eb('d.itemCount', '-', eb.ref('d.removedCount')).as('itemCount'))
     .where('x.projectId', '=', projectId);
 
 const selectDraft = (db: Db, projectId: string, executionId: string) =>
   selectDrafts(db, projectId).where('x.id', '=', executionId);
 
-/** Notes that items were added, and that every index below `nextIndex` is there; the execution's new revision. */
+/**
+ * Notes that items were added, and that every index below `nextIndex` is there; the execution's new revision.
+ *
+ * `refilled` of the added have an index whose item was taken out before.
+ */
 export async function growDraft(
   tx: Tx,
   executionId: string,
-  grown: { readonly added: number; readonly nextIndex: number },
+  grown: { readonly added: number; readonly refilled: number; readonly nextIndex: number },
   now: Date,
 ): Promise<number> {
   await named(tx, 'growDraft')
     .updateTable('batchDraft')
-    .set((eb) => ({ itemCount: eb('itemCount', '+', grown.added), nextIndex: grown.nextIndex }))
+    .set((eb) => ({
+      itemCount: eb('itemCount', '+', grown.added - grown.refilled),
+      removedCount: eb('removedCount', '-', grown.refilled),
+      nextIndex: grown.nextIndex,
+    }))
     .where('executionId', '=', executionId)
     .execute();
+  return await touchDraft(tx, executionId, now);
+}
+
+/** Notes that a draft changed; the execution's new revision. */
+export async function touchDraft(tx: Tx, executionId: string, now: Date): Promise<number> {
   const row = await named(tx, 'touchDraft')
     .updateTable('batchExecution')
     .set((eb) => ({ lastActivityAt: now, revision: eb('revision', '+', 1) }))
@@ -101,6 +117,8 @@ from (
   from (
     select position from data_element
     where datasource_id = ${draft.datasourceId} and position >= ${draft.nextIndex}
+    union all
+    select index from batch_draft_gap where execution_id = ${draft.id} and index >= ${draft.nextIndex}
     order by position limit ${ADVANCE_ROWS}
   ) as stretch
 ) as placed`.execute(db);

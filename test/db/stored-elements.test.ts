@@ -9,6 +9,7 @@ import { createStoredDatasource } from '../../src/services/create-datasource.ts'
 import { deleteDatasource } from '../../src/services/delete-datasource.ts';
 import type { ElementInput } from '../../src/services/element-input.ts';
 import { removeDataElements } from '../../src/services/remove-data-elements.ts';
+import { sweepDeleted } from '../../src/services/sweep-deleted.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { makeExecution, makeProject } from '../support/rows.ts';
@@ -208,6 +209,7 @@ describeDatabases('stored elements', (open) => {
     const { actor, projectId } = await makeProject(db);
     const datasource = await storedIn(actor, [{ filename: 'a', text: '' }]);
     await deleteDatasource(parts(), actor, datasource.id);
+    await sweepDeleted({ db, now: () => new Date() });
     expect(await list(datasource)).toEqual([]);
     await expect(deleteDatasource(parts(), actor, datasource.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     const executionId = await makeExecution(db, projectId);
