@@ -46,6 +46,8 @@ export interface AgentUsage {
   readonly totalTokens?: number;
   /** Of the input tokens, those that the model had cached; 0 by default. */
   readonly cachedInputTokens?: number;
+  /** Of the output tokens, those that were spent on reasoning; 0 by default. */
+  readonly reasoningTokens?: number;
   readonly model?: string | null;
 }
 

@@ -9,6 +9,8 @@ export interface CallUsage {
   readonly totalTokens: number;
   /** Of the input, those that the model had cached. */
   readonly cachedInputTokens: number;
+  /** Of the output, those that were spent on reasoning; absent where there were none. */
+  readonly reasoningTokens?: number;
   readonly model: string | null;
 }
 
@@ -37,11 +39,13 @@ export function readUsage(value: unknown): CallUsage | undefined {
   const [input, output] = [countOf(value, 'inputTokens'), countOf(value, 'outputTokens')];
   if (input === undefined || output === undefined) return undefined;
   const model: unknown = Reflect.get(value, 'model');
+  const reasoningTokens = Math.min(countOf(value, 'reasoningTokens') ?? 0, output);
   return {
     inputTokens: input,
     outputTokens: output,
     totalTokens: countOf(value, 'totalTokens') ?? input + output,
     cachedInputTokens: Math.min(countOf(value, 'cachedInputTokens') ?? 0, input),
+    ...(reasoningTokens > 0 && { reasoningTokens }),
     model: typeof model === 'string' ? clipText(storableText(model), LIMITS.nameLength) : null,
   };
 }

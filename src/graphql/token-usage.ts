@@ -45,6 +45,10 @@ export const CallUsageType = builder.objectRef<PricedUsage>('CallUsage').impleme
     cachedInputTokens: t.exposeFloat('cachedInputTokens', {
       description: `Of the input, those that the model had cached, ${WHOLE}.`,
     }),
+    reasoningTokens: t.float({
+      description: `Of the output, those that were spent on reasoning, ${WHOLE}.`,
+      resolve: ({ reasoningTokens }) => reasoningTokens ?? 0,
+    }),
     totalTokens: t.exposeFloat('totalTokens', { description: `All tokens, ${WHOLE}.` }),
     model: t.exposeString('model', { nullable: true, description: 'The model, as the agent named it; null when not.' }),
     cost: t.exposeString('cost', {

@@ -42,3 +42,9 @@ test('texts of an error are cut at their limits, never within a surrogate pair',
   expect(component).toHaveLength(LIMITS.nameLength);
   expect(stage).toBe('\uFFFD');
 });
+
+test('reasoning tokens are kept where there are any, and are at most the output', () => {
+  expect(readUsage({ inputTokens: 1, outputTokens: 5, reasoningTokens: 3 })).toMatchObject({ reasoningTokens: 3 });
+  expect(readUsage({ inputTokens: 1, outputTokens: 5, reasoningTokens: 9 })).toMatchObject({ reasoningTokens: 5 });
+  expect(readUsage({ inputTokens: 1, outputTokens: 5, reasoningTokens: -1 })).not.toHaveProperty('reasoningTokens');
+});

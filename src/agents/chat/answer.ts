@@ -33,11 +33,6 @@ const completionSchema = z.object({
     .catch(null),
 });
 
-/** The reasoning tokens are among the output tokens. */
-interface ChatUsage extends AgentUsage {
-  readonly reasoningTokens: number;
-}
-
 type Completion = z.output<typeof completionSchema>;
 
 /** How an answer is read: as text, or as JSON, and then in what it misses its schema. */
@@ -68,7 +63,7 @@ export async function readAnswer(completion: unknown, model: string, format: Ans
 }
 
 /** What a completion used; undefined when the endpoint does not say. */
-function usageOf({ usage, model }: Completion, asked: string): ChatUsage | undefined {
+function usageOf({ usage, model }: Completion, asked: string): AgentUsage | undefined {
   if (usage?.prompt_tokens == null) return undefined;
   const { prompt_tokens: inputTokens, completion_tokens, total_tokens } = usage;
   const outputTokens = completion_tokens ?? 0;
