@@ -46,6 +46,8 @@ export class AgentGate {
   readonly #starts = new Set<(granted: boolean) => void>();
   #reserving = false;
   #trying = false;
+  /** Calls without a fault since the last fault, as far as the breaker has to know: up to what it judges. */
+  #clean = 0;
   #stormSince: Date | null = null;
   #opensAt: Date | null = null;
 
@@ -64,6 +66,7 @@ export class AgentGate {
       this.#stormSince ??= clock.now();
     });
     this.#breaker.onReset(() => {
+      this.#clean = 0;
       this.#stormSince = null;
       this.#opensAt = null;
     });
@@ -131,14 +134,29 @@ export class AgentGate {
   }
 
   /** Makes a call under the breaker; null when it was not made because the storm goes on. */
-  async watch(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
+  watch(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
+    // Another success tells a breaker nothing that has only seen successes: most calls need not go through it.
+    const calm = this.#clean >= JUDGED_CALLS && this.#breaker.state === CircuitState.Closed;
+    return calm ? this.#watchCalmly(call) : this.#watchClosely(call);
+  }
+
+  async #watchCalmly(call: () => Promise<AttemptEnd>): Promise<AttemptEnd> {
+    const end = await call();
+    const tells = isFault(end) || this.#clean < JUDGED_CALLS;
+    if (tells && this.#breaker.state === CircuitState.Closed) await this.#watchClosely(() => Promise.resolve(end));
+    return end;
+  }
+
+  async #watchClosely(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
     const tries = this.#breaker.state !== CircuitState.Closed;
     if (tries && this.#trying) return null;
     this.#trying = tries;
     try {
       return await this.#breaker.execute(async () => {
         const end = await call();
-        if (isFault(end) || (tries && isInconclusive(end))) throw new StormFault(end);
+        const faulty = isFault(end) || (tries && isInconclusive(end));
+        this.#clean = faulty ? 0 : this.#clean + 1;
+        if (faulty) throw new StormFault(end);
         return end;
       });
     } catch (error) {

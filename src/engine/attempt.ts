@@ -24,9 +24,36 @@ export interface Call {
   abandon(): void;
 }
 
-/** Calls an agent once. Never throws; a synchronous throw of the agent is its error. */
-export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, timeoutMs: number, clock: Clock): Call {
-  const controller = new AbortController();
+/** An abort signal that is only made when someone asks for it: that is a third of what a short call costs. */
+class CallSignal {
+  #controller: AbortController | null = null;
+  #reason: DOMException | null = null;
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#reason !== null) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: DOMException): void {
+    this.#reason ??= reason;
+    this.#controller?.abort(this.#reason);
+  }
+}
+
+/**
+ * Calls an agent once, with the context made for the call's own signal. Never throws; a synchronous throw of the
+ * agent is its error.
+ */
+export function callAgent(
+  run: AgentRun,
+  contextFor: (call: Pick<AgentContext, 'signal'>) => AgentContext,
+  timeoutMs: number,
+  clock: Clock,
+): Call {
+  const stop = new CallSignal();
   const end = Promise.withResolvers<AttemptEnd>();
   let aborted = false;
   const cancelTimeout = clock.after(timeoutMs, () => {
@@ -37,27 +64,23 @@ export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, 
         recovery: 'Make the agent faster, or give it more time with itemTimeoutMs.',
       }),
     });
-    controller.abort(new DOMException('The call took longer than its timeout.', 'TimeoutError'));
+    stop.abort(new DOMException('The call took longer than its timeout.', 'TimeoutError'));
   });
-  const quiet = invoke(run, { ...context, signal: controller.signal })
-    .then(
-      (value) => end.resolve(resultEnd(value)),
-      (thrown: unknown) => end.resolve(aborted ? { kind: 'interrupted' } : thrownEnd(thrown)),
-    )
-    // An object may throw at every question about it: that, too, must end the attempt, and only the attempt.
-    .catch(() =>
-      end.resolve({
-        kind: 'error',
-        error: itemError('RUNTIME', 'unreadable', 'What the agent threw cannot be read.', { stage: 'call' }),
-      }),
-    )
-    .finally(cancelTimeout);
+  const call = async (): Promise<void> => {
+    try {
+      end.resolve(resultEnd(await run(contextFor(stop))));
+    } catch (thrown) {
+      end.resolve(aborted ? { kind: 'interrupted' } : thrownEnd(thrown));
+    } finally {
+      cancelTimeout();
+    }
+  };
   return {
     end: end.promise,
-    quiet,
+    quiet: call(),
     abort(reason) {
       aborted = true;
-      controller.abort(new DOMException(reason, 'AbortError'));
+      stop.abort(new DOMException(reason, 'AbortError'));
     },
     abandon() {
       // Aborted before: the timeout has nothing left to end, and would keep the process alive for as long.
@@ -67,13 +90,15 @@ export function callAgent(run: AgentRun, context: Omit<AgentContext, 'signal'>, 
   };
 }
 
-async function invoke(run: AgentRun, context: AgentContext): Promise<unknown> {
-  return await run(context);
-}
-
 function thrownEnd(thrown: unknown): AttemptEnd {
-  if (thrown instanceof AttemptInterrupted) return { kind: 'again' };
-  return { kind: 'error', error: classifyThrown(thrown) };
+  try {
+    if (thrown instanceof AttemptInterrupted) return { kind: 'again' };
+    return { kind: 'error', error: classifyThrown(thrown) };
+  } catch {
+    // An object may throw at every question about it: that, too, must end the attempt, and only the attempt.
+    const error = itemError('RUNTIME', 'unreadable', 'What the agent threw cannot be read.', { stage: 'call' });
+    return { kind: 'error', error };
+  }
 }
 
 function resultEnd(value: unknown): AttemptEnd {

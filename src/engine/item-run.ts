@@ -118,12 +118,8 @@ async function attempt(
     const ended =
       calls.interruption() === null
         ? await gate.watch(() => {
-            call = callAgent(
-              run,
-              contextOf(calls, item, input, previous),
-              taken.spec.execution.itemTimeoutMs,
-              parts.clock,
-            );
+            const contextFor = (own: Pick<AgentContext, 'signal'>) => contextOf(calls, item, input, previous, own);
+            call = callAgent(run, contextFor, taken.spec.execution.itemTimeoutMs, parts.clock);
             calls.opened(item, call);
             return call.end;
           })
@@ -137,7 +133,7 @@ async function attempt(
     // What came from the call itself came at its end.
     const isOver = end === null || end.kind === 'result' || end.kind === 'again';
     const stopped = isOver ? null : calls.overdue();
-    await quiet(call);
+    await quietOf(call);
     stopped?.();
     if (!goesOn) return 'over';
     return end?.kind === 'result' ? end.result : 'again';
@@ -152,9 +148,7 @@ async function checked({ outputs }: EngineParts, rules: OutputRules, result: Sto
   return misses.total === 0 ? { kind: 'result', result } : { kind: 'error', error: outputMismatch(misses, result) };
 }
 
-async function quiet(call: Call | null): Promise<void> {
-  await call?.quiet;
-}
+const quietOf = (call: Call | null): Promise<void> | undefined => call?.quiet;
 
 function tierOf(calls: ItemCalls, item: LaneItem): TierCalls {
   const tier = calls.tiers[item.tier];
@@ -248,7 +242,8 @@ function contextOf(
   item: LaneItem,
   input: ItemInput,
   previous: unknown,
-): Omit<AgentContext, 'signal'> {
+  call: Pick<AgentContext, 'signal'>,
+): AgentContext {
   const { taken, parts } = calls;
   const { executionId } = taken.lane;
   const tier = taken.spec.tiers[item.tier];
@@ -262,6 +257,9 @@ function contextOf(
     round: taken.round,
     attempt,
     idempotencyKey: `${executionId}:${taken.round}:${item.ordinal}:${item.tier}`,
+    get signal() {
+      return call.signal;
+    },
     log: (message) =>
       parts.log.info(
         { executionId, itemId: itemId(executionId, item.ordinal), attempt, said: String(message).slice(0, 1000) },

@@ -42,6 +42,11 @@ export class LaneRunner {
   // By item, not by ordinal: a call that ignores its timeout may still go on when the item is claimed again.
   readonly #calls = new Map<LaneItem, Call>();
   readonly #limit: LimitFunction;
+  /** Items that may start, in order; each of the limit's slots takes one after the other. */
+  #ready: LaneItem[] = [];
+  /** Slots asked of the limit, and those of them that it has given. */
+  #asked = 0;
+  #open = 0;
   readonly #busy = new Set<LaneItem>();
   #tuning: LaneTuning;
   #paused = false;
@@ -147,8 +152,7 @@ export class LaneRunner {
   /** Starts nothing more; `run` ends when what runs has ended. */
   halt(): void {
     this.#halted = true;
-    this.#limit.clearQueue();
-    this.#admission.recheck();
+    this.#startNothing();
     this.#wake.set();
   }
 
@@ -156,8 +160,7 @@ export class LaneRunner {
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
-    this.#limit.clearQueue();
-    this.#admission.recheck();
+    this.#startNothing();
   }
 
   /** Goes on after a pause. */
@@ -172,6 +175,7 @@ export class LaneRunner {
   tune(tuning: LaneTuning): void {
     this.#limit.concurrency = tuning.share;
     this.#tuning = tuning;
+    this.#askForSlots();
   }
 
   /** Aborts what runs: its items end so, or on a shutdown go back to the pool uncharged. */
@@ -198,12 +202,41 @@ export class LaneRunner {
   }
 
   #enqueue(item: LaneItem): void {
-    if (!this.#halted && !this.#paused) void this.#limit(() => this.#run(item));
+    if (this.#halted || this.#paused) return;
+    this.#ready.push(item);
+    this.#askForSlots();
+  }
+
+  /** A slot for each item that may start, as many as there are to be. */
+  #askForSlots(): void {
+    const wanted = Math.min(this.#open + this.#ready.length, this.#limit.concurrency);
+    for (; this.#asked < wanted; this.#asked += 1) void this.#limit(() => this.#fill());
+  }
+
+  #startNothing(): void {
+    this.#ready = [];
+    this.#limit.clearQueue();
+    this.#asked = this.#open;
+    this.#admission.recheck();
+  }
+
+  /** Runs items in a slot while there are any; taking a slot for each costs more than a short call does. */
+  async #fill(): Promise<void> {
+    this.#open += 1;
+    for (let item = this.#next(); item !== undefined; item = this.#next()) await this.#run(item);
+    this.#open -= 1;
+    this.#asked -= 1;
+    this.#askForSlots();
+  }
+
+  /** The next item for a slot; undefined when there is none, or when there are more slots now than there are to be. */
+  #next(): LaneItem | undefined {
+    return this.#limit.activeCount > this.#limit.concurrency ? undefined : this.#ready.shift();
   }
 
   /** One slot's work with one item; never throws. */
   async #run(item: LaneItem): Promise<void> {
-    await this.#recorder.room();
+    if (!this.#recorder.hasRoom) await this.#recorder.room();
     if (this.#halted || this.#paused) return;
     const start = this.#intake.take(item);
     if (start === null) return;
@@ -274,9 +307,8 @@ export class LaneRunner {
     this.#end ??= 'lost';
     this.#interruption = 'lost';
     this.#halted = true;
-    this.#limit.clearQueue();
+    this.#startNothing();
     this.#intake.stop();
-    this.#admission.recheck();
     this.#recorder.lose();
     for (const call of this.#calls.values()) {
       call.abort('Another node runs this item.');

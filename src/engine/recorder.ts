@@ -92,9 +92,14 @@ export class Recorder {
     else this.#cancelDelay ??= this.#parts.clock.after(START_DELAY_MS, () => this.#flushSoon());
   }
 
-  /** Resolves when fewer outcomes than one flush takes are waiting; starts should wait for it. */
+  /** Whether fewer outcomes than one flush takes are waiting. */
+  get hasRoom(): boolean {
+    return (this.#outcomes < FLUSH_MAX && this.#characters < FLUSH_CHARACTERS) || this.#lost;
+  }
+
+  /** Resolves when there is room; starts should wait for it. */
   async room(): Promise<void> {
-    while ((this.#outcomes >= FLUSH_MAX || this.#characters >= FLUSH_CHARACTERS) && !this.#lost) {
+    while (!this.hasRoom) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
   }

@@ -6,6 +6,7 @@
  * SET list here adds it, takes the next revision, and ends the execution when its last open item is closed.
  */
 import { type RawBuilder, sql } from 'kysely';
+import type { ItemStatus } from '../domain/states.ts';
 import type { Closing } from '../engine/ports.ts';
 import { tierMove } from './tier-moves.ts';
 
@@ -95,3 +96,21 @@ export const countChanges = (flawed: RawBuilder<number>): RawBuilder<unknown> =>
 
 /** The same where moved items have a column `flawed` too, and none that succeeded is taken back. */
 export const COUNT_CHANGES = countChanges(sql`count(*) filter (where status = 'SUCCEEDED' and flawed)`);
+
+/** The same select list for moves that are known, and that all applied: a tenth of a flush is spent counting them there. */
+export function knownChanges(
+  moves: readonly { readonly was: ItemStatus; readonly to: ItemStatus; readonly flawed: boolean }[],
+): RawBuilder<unknown> {
+  const change: Record<ItemStatus, number> = {
+    ...{ QUEUED: 0, RUNNING: 0, RETRYING: 0, SUCCEEDED: 0, FAILED: 0, CANCELLED: 0, EXPIRED: 0 },
+  };
+  let flawed = 0;
+  for (const move of moves) {
+    change[move.was] -= 1;
+    change[move.to] += 1;
+    if (move.to === 'SUCCEEDED' && move.flawed) flawed += 1;
+  }
+  return sql`${moves.length}::int as n, 0 as total, ${change.QUEUED}::int as queued, ${change.RUNNING}::int as running,
+    ${change.RETRYING}::int as retrying, ${change.SUCCEEDED}::int as succeeded, ${change.FAILED}::int as failed,
+    ${change.CANCELLED}::int as cancelled, ${change.EXPIRED}::int as expired, ${flawed}::int as flawed`;
+}

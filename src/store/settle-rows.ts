@@ -1,6 +1,7 @@
 /** The parts of a flush's statement that append rows; a condition on `r.ordinal` or `f.ordinal` follows them. */
 import { type RawBuilder, sql } from 'kysely';
 import type { FailureRow, ResultRow } from '../engine/ports.ts';
+import { column } from './flush-column.ts';
 import { intArray, sparse } from './pg-array.ts';
 
 const NOTHING = sql``;
@@ -13,18 +14,19 @@ const NOTHING = sql``;
  */
 export function resultRows(executionId: string, round: number, results: readonly ResultRow[]): RawBuilder<unknown> {
   const judged = results.some((r) => r.score !== null || r.usage !== null);
-  const [tier, attempt] = [uniform(results.map((r) => r.tier)), uniform(results.map((r) => r.attempt))];
+  const tier = column('int', results, (r) => r.tier);
+  const attempt = column('int', results, (r) => r.attempt);
   const ends = results.map((r) => r.at.getTime());
   // Instants go as this one and the milliseconds after it: less to write and to read.
   const earliest = ends.reduce((first, end) => Math.min(first, end), ends[0] ?? 0);
   return sql`insert into item_result (execution_id, ordinal, tier, round, attempt, data, field_errors, artifacts,
     content_hash, started_at, at${judged ? sql`, score, usage` : NOTHING})
-  select ${executionId}, r.ordinal, coalesce(r.tier, ${tier.all}::int), ${round}::int,
-    coalesce(r.attempt, ${attempt.all}::int), r.data, r.field_errors::json, r.artifacts::json, r.content_hash,
+  select ${executionId}, r.ordinal, ${tier.of('r.tier')}, ${round}::int,
+    ${attempt.of('r.attempt')}, r.data, r.field_errors::json, r.artifacts::json, r.content_hash,
     to_timestamp((${earliest}::float8 + r.ended - r.took) / 1000),
     to_timestamp((${earliest}::float8 + r.ended) / 1000)${judged ? sql`, r.score, r.usage::json` : NOTHING}
   from rows from (unnest(${intArray(results.map((r) => r.ordinal))}::int[]),
-    unnest(${tier.each}::int[]), unnest(${attempt.each}::int[]),
+    unnest(${tier.list}::int[]), unnest(${attempt.list}::int[]),
     json_array_elements(${`[${results.map((r) => r.data).join(',')}]`}::json),
     unnest(${sparse(results.map((r) => r.fieldErrors))}::text[]),
     unnest(${sparse(results.map((r) => r.artifacts))}::text[]),
@@ -40,13 +42,6 @@ const judgements = (results: readonly ResultRow[]): RawBuilder<unknown> => sql`,
 
 // A clock that was set back must not make a result older than its start.
 const durationOf = ({ startedAt, at }: ResultRow): number => Math.max(at.getTime() - startedAt.getTime(), 0);
-
-/** Numbers as one where they are all the same, and as a list that is empty then. */
-const uniform = (values: readonly number[]): { readonly each: string; readonly all: number } => {
-  const [first = 0] = values;
-  const same = values.every((value) => value === first);
-  return { each: same ? '{}' : intArray(values), all: first };
-};
 
 /** Appends failures, as a relation `f`. */
 export function failureRows(executionId: string, round: number, failures: readonly FailureRow[]): RawBuilder<unknown> {

@@ -2,9 +2,10 @@
 import { sql } from 'kysely';
 import type { ExecutionStatus } from '../domain/states.ts';
 import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
-import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
+import { COUNT_CHANGES, closing, countMove, knownChanges } from './count-moves.ts';
 import type { Db } from './database.ts';
-import { intArray, sparse, wordArray } from './pg-array.ts';
+import { column } from './flush-column.ts';
+import { intArray, sparse } from './pg-array.ts';
 import { failureRows, resultRows } from './settle-rows.ts';
 import { usageParts } from './settle-usage.ts';
 import { TIER_CHANGES } from './tier-moves.ts';
@@ -56,8 +57,15 @@ export function settleStatement(lane: HeldLane, settlement: Settlement, now: Dat
   const tiers = settlement.tiers > 1;
   const wasTiers = tiers ? sql`, ${intArray(moves.map((m) => m.wasTier))}::int[]` : sql``;
   // Nearly always so; else each row is looked for in the list of those that moved, which takes the square of the flush.
-  const all = sql`(select n from d) = ${moves.length}::int`;
+  const all = sql`(select n from tally) = ${moves.length}::int`;
   const usage = usageParts(lane.executionId, results, failures, all);
+  const was = column('text', moves, (m) => m.was);
+  const to = column('text', moves, (m) => m.to);
+  const tier = column('int', moves, (m) => m.tier);
+  const attempt = column('int', moves, (m) => m.attempt);
+  const charged = column('int', moves, (m) => m.charged);
+  const deaths = column('int', moves, (m) => m.deaths);
+  const flawed = column('bool', moves, (m) => m.flawed);
   return sql<SettleRow>`/* settle */
 with e as materialized (
   select x.id, x.status, x.revision, ${closing(now)} is not null as closing from batch_execution x
@@ -66,13 +74,13 @@ with e as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
 ), u as materialized (
-  select u.ordinal, u.was, u.status, u.tier, u.attempt, u.charged, u.deaths, u.flawed,
-    to_timestamp(u.run_after / 1000) as run_after, to_timestamp(u.started_at / 1000) as started_at,
-    to_timestamp(u.ended_at / 1000) as ended_at, u.category, u.code, u.transient${tiers ? sql`, u.was_tier` : sql``}
-  from unnest(${intArray(moves.map((m) => m.ordinal))}::int[], ${wordArray(moves.map((m) => m.was))}::text[],
-    ${wordArray(moves.map((m) => m.to))}::text[], ${intArray(moves.map((m) => m.tier))}::int[],
-    ${intArray(moves.map((m) => m.attempt))}::int[], ${intArray(moves.map((m) => m.charged))}::int[],
-    ${intArray(moves.map((m) => m.deaths))}::int[], ${wordArray(moves.map((m) => String(m.flawed)))}::bool[],
+  select u.ordinal, ${was.of('u.was')} as was, ${to.of('u.status')} as status, ${tier.of('u.tier')} as tier,
+    ${attempt.of('u.attempt')} as attempt, ${charged.of('u.charged')} as charged, ${deaths.of('u.deaths')} as deaths,
+    ${flawed.of('u.flawed')} as flawed, to_timestamp(u.run_after / 1000) as run_after,
+    to_timestamp(u.started_at / 1000) as started_at, to_timestamp(u.ended_at / 1000) as ended_at, u.category, u.code,
+    u.transient${tiers ? sql`, u.was_tier` : sql``}
+  from unnest(${intArray(moves.map((m) => m.ordinal))}::int[], ${was.list}::text[], ${to.list}::text[], ${tier.list}::int[],
+    ${attempt.list}::int[], ${charged.list}::int[], ${deaths.list}::int[], ${flawed.list}::bool[],
     ${instants(moves.map((m) => m.runAfter))}::float8[], ${instants(moves.map((m) => m.startedAt))}::float8[],
     ${instants(moves.map((m) => m.endedAt))}::float8[], ${sparse(moves.map((m) => m.error?.category))}::text[],
     ${sparse(moves.map((m) => m.error?.code))}::text[], ${sparse(moves.map((m) => m.error?.transient))}::bool[]${wasTiers})
@@ -87,7 +95,10 @@ with e as materialized (
   where i.execution_id = e.id and i.ordinal = u.ordinal and i.status = u.was
     and (u.status <> u.was or (u.tier, u.attempt) > (i.tier, i.attempt))
   returning i.ordinal, u.was, u.status, u.flawed${tiers ? sql`, u.was_tier, u.tier` : sql``}
-), d as (select ${COUNT_CHANGES} from moved
+), tally as (select count(*)::int as n from moved
+), d as (
+  select ${knownChanges(moves)} from tally where n = ${moves.length}::int
+  union all select ${COUNT_CHANGES} from moved where not ${all} having not ${all}
 )${usage.relation}, ${tiers ? sql`${TIER_CHANGES}, ` : sql``}x as (
   update batch_execution x set ${countMove({ now, tiers })}${usage.adds}
   from d, e where x.id = e.id and d.n > 0
