@@ -18,7 +18,7 @@ import { startWholeApp, type WholeApp } from '../support/whole-app.ts';
 
 const SECRET = 'sk-9f86d081884c7d659a2feaa0c55ad015';
 const SCHEMA = { type: 'object', required: ['city'], properties: { city: { type: 'string' } } };
-const ITEMS = `status counts { total succeeded failed } items(first: 1000) {
+const ITEMS = `status counts { total succeeded failed } usage { calls inputTokens cachedInputTokens totalTokens } items(first: 1000) {
   nodes { ordinal status attempts data fieldErrors { path code } error { category code message details transient } } }`;
 
 const userText = ({ body }: ChatRequest): string => String(body.messages.at(-1)?.content);
@@ -68,7 +68,10 @@ describe.each(['embedded', 'postgres'] as const)('chat agents (%s)', (kind) => {
       tiers: [{ agent: first }, { agent: second, config: { mood: 'calm' } }],
       input: { items: texts(3) },
     });
-    expect(execution).toMatchObject({ status: 'COMPLETED', counts: { total: 3, succeeded: 3 } });
+    expect(execution).toMatchObject({
+      ...{ status: 'COMPLETED', counts: { total: 3, succeeded: 3 } },
+      usage: { calls: 6, inputTokens: 72, cachedInputTokens: 48, totalTokens: 102 },
+    });
     expect(nodes(execution).map(({ data }) => data)).toEqual([0, 1, 2].map((n) => `THEN: TEXT ${n} OF ${n} (CALM)`));
     const [request] = endpoint.requests;
     expect(request?.headers.authorization).toBe(`Bearer ${SECRET}`);
@@ -89,7 +92,7 @@ describe.each(['embedded', 'postgres'] as const)('chat agents (%s)', (kind) => {
       send(response, 200, completion(userText(request) === 'text 0' ? '```json\n{"city":"Ulm"}\n```' : '{"city":7}')),
     );
     const execution = await run({ agent, input: { items: texts(2) } });
-    expect(execution).toMatchObject({ status: 'COMPLETED_WITH_ERRORS' });
+    expect(execution).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', usage: { calls: 2, totalTokens: 34 } });
     expect(nodes(execution)).toMatchObject([
       { status: 'SUCCEEDED', data: { city: 'Ulm' }, error: null },
       {
@@ -149,7 +152,10 @@ describe.each(['embedded', 'postgres'] as const)('chat agents (%s)', (kind) => {
       ...{ agent, input: { items: texts(200) } },
       execution: { concurrency: 20, retryLimit: 20, backoff: { baseMs: 10, maxMs: 50 } },
     });
-    expect(execution).toMatchObject({ status: 'COMPLETED', counts: { total: 200, succeeded: 200, failed: 0 } });
+    expect(execution).toMatchObject({
+      ...{ status: 'COMPLETED', counts: { total: 200, succeeded: 200, failed: 0 } },
+      usage: { calls: 200, totalTokens: 3_400 },
+    });
     expect(nodes(execution).map(({ data }) => data)).toEqual(texts(200).map(({ text }) => text));
     const keys = new Set(endpoint.requests.map(({ headers }) => headers['idempotency-key']));
     expect(keys.size).toBe(200);
