@@ -17,6 +17,8 @@ const DUE_GRAIN_MS = 20;
 export interface IntakeHooks {
   /** The item may start. */
   ready(item: LaneItem): void;
+  /** The database takes the item to run, and nothing of it does any more. */
+  idle(item: LaneItem): void;
   /** The item ends without a call. */
   fail(item: LaneItem, error: ItemError): void;
   /** A claim was answered. */
@@ -109,6 +111,8 @@ export class LaneIntake {
   /** Goes on with what the last holder left, before anything new is claimed. */
   async resume(): Promise<void> {
     const items = this.#taken.items.map(toLaneItem);
+    // Else more of them would count as running than may, once others are started before them.
+    for (const item of items) if (item.recorded === 'RUNNING') this.#hooks.idle(item);
     if (!this.#taken.afterDeath) return await this.#admit(items);
     for (const item of items) this.#held.set(item.ordinal, item);
     const [fatal, open] = partition(items, (item) => item.deaths + 1 >= FATAL_DEATHS);

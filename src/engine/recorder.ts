@@ -59,6 +59,7 @@ export class Recorder {
   #cancelDelay: (() => void) | null = null;
   #lost = false;
   #roomWaiters: (() => void)[] = [];
+  readonly #awaited = new Map<LaneItem, () => void>();
 
   constructor(
     parts: Pick<EngineParts, 'store' | 'clock' | 'log'>,
@@ -112,6 +113,13 @@ export class Recorder {
     }
   }
 
+  /** Resolves when what is staged of this item is in the database, or the lane is lost. */
+  async written(item: LaneItem): Promise<void> {
+    if (!this.#staged.has(item.ordinal)) return;
+    this.#flushSoon();
+    await new Promise<void>((resolve) => this.#awaited.set(item, resolve));
+  }
+
   /** Drops what is staged and writes no more; a flush in flight may still land or be refused. */
   lose(): void {
     this.#lost = true;
@@ -120,6 +128,8 @@ export class Recorder {
     this.#outcomes = 0;
     this.#characters = 0;
     this.#releaseRoom();
+    for (const resolve of this.#awaited.values()) resolve();
+    this.#awaited.clear();
   }
 
   #flushSoon(): void {
@@ -183,7 +193,7 @@ export class Recorder {
   async #write(batch: readonly Staged[]): Promise<void> {
     // An interrupted item that the database never saw running has nothing to take back.
     const [idle, moving] = partition(batch, ({ item, move }) => move.to === 'QUEUED' && item.recorded !== 'RUNNING');
-    for (const { item, move } of idle) this.#hooks.written(item, move);
+    for (const { item, move } of idle) this.#wrote(item, move);
     for (let delay = RETRY_BASE_MS; moving.length > 0 && !this.#lost; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
       try {
         return this.#answered(moving, await this.#settle(moving));
@@ -212,9 +222,17 @@ export class Recorder {
     for (const { item, move } of batch) {
       item.recorded = move.to;
       item.recordedTier = move.tier;
-      this.#hooks.written(item, move);
+      this.#wrote(item, move);
     }
     this.#hooks.answered(answer);
+  }
+
+  #wrote(item: LaneItem, move: Staged['move']): void {
+    this.#hooks.written(item, move);
+    // What is staged of it again came after the flush that is answered here.
+    if (this.#awaited.size === 0 || this.#staged.has(item.ordinal)) return;
+    this.#awaited.get(item)?.();
+    this.#awaited.delete(item);
   }
 
   /** The database refused this data: halves the batch down to the guilty item, which fails as VALIDATION. */

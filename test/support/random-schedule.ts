@@ -20,6 +20,7 @@ import { checkEnded } from './exact-end.ts';
 import { fastClock } from './fast-clock.ts';
 import { type CallName, Hiccups } from './hiccups.ts';
 import { after, before, type Instant, type MortalEngine, startMortal } from './mortal-engine.ts';
+import { RevisionWatch } from './revision-watch.ts';
 import { makeProject } from './rows.ts';
 import { type Seeded, seeded } from './seeded.ts';
 
@@ -36,6 +37,7 @@ interface Scene {
   readonly calls: Calls;
   readonly hiccups: Hiccups;
   readonly trail: string[];
+  readonly watch: RevisionWatch;
   /** Apart from `draw`, so that the schedule of a seed does not hang on how often the engine asks. */
   readonly jitter: () => number;
   live: MortalEngine;
@@ -46,10 +48,11 @@ interface Scene {
 export async function runSchedule(db: Db, seed: number): Promise<void> {
   const draw = seeded(seed);
   const { actor } = await makeProject(db);
+  const calls: Calls = { made: 0, allowed: 0, running: new Map<number, number>(), problems: [] };
   const scene = {
     ...{ db, draw, actor, clock: fastClock(SPEED), agents: new Map<string, AgentRun>() },
     ...{ hiccups: new Hiccups(), trail: [] as string[], id: '', jitter: seeded(seed + 1).next },
-    calls: { made: 0, allowed: 0, running: new Map<number, number>(), problems: [] as string[] },
+    ...{ calls, watch: new RevisionWatch(db, () => calls.allowed) },
   };
   const stage: Scene = { ...scene, live: await spawn(scene, null) };
   try {
@@ -57,7 +60,7 @@ export async function runSchedule(db: Db, seed: number): Promise<void> {
     for (let step = draw.between(2, 8); step > 0; step -= 1) {
       await someTime(stage);
       await act(stage);
-      await recount(stage);
+      await look(stage);
     }
     await leaveInPeace(stage);
     await checkEnded(db, stage.id);
@@ -88,6 +91,7 @@ async function spawn(scene: Omit<Scene, 'live'>, instant: Instant | null): Promi
   const sources = countedSources();
   const options: HarnessOptions = {
     ...{ actor, agents, clock, node: `node-${own}`, random: scene.jitter },
+    publish: (id, revision) => scene.watch.published(id, revision),
     store: hiccups.over(store),
     prepare: hiccups.of('prepare', (id) => prepareExecution({ db, sources, now: () => clock.now() }, id)),
     wrapAgent: (run) => async (context) => {
@@ -243,23 +247,9 @@ async function act(scene: Scene): Promise<void> {
   });
 }
 
-/** Compares the counts with a recount in the same snapshot. */
-async function recount({ db, id, calls }: Scene): Promise<void> {
-  const { rows } = await sql<Record<string, number>>`
-    select x.total, x.queued, x.running, x.retrying, x.succeeded, x.failed, x.cancelled, x.expired,
-      count(i.ordinal)::int as "realTotal",
-      count(*) filter (where i.status = 'QUEUED')::int as "realQueued", count(*) filter (where i.status = 'RUNNING')::int as "realRunning",
-      count(*) filter (where i.status = 'RETRYING')::int as "realRetrying", count(*) filter (where i.status = 'SUCCEEDED')::int as "realSucceeded",
-      count(*) filter (where i.status = 'FAILED')::int as "realFailed", count(*) filter (where i.status = 'CANCELLED')::int as "realCancelled",
-      count(*) filter (where i.status = 'EXPIRED')::int as "realExpired"
-    from batch_execution x left join batch_item i on i.execution_id = x.id where x.id = ${id} group by x.id`.execute(
-    db,
-  );
-  const row = rows[0] ?? {};
-  for (const name of ['Total', 'Queued', 'Running', 'Retrying', 'Succeeded', 'Failed', 'Cancelled', 'Expired']) {
-    const [said, real] = [row[name.toLowerCase()], row[`real${name}`]];
-    if (said !== real) throw new Error(`${name.toLowerCase()} is ${said} and in truth ${real}`);
-  }
+/** Looks at the execution, as at each revision that is published. */
+async function look({ watch, db, id, calls }: Scene): Promise<void> {
+  await watch.check(id);
   await recountTiersOf(db, id);
   if (calls.problems.length > 0) throw new Error(calls.problems.join('; '));
 }
@@ -304,5 +294,5 @@ async function leaveInPeace(scene: Scene): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  await recount(scene);
+  await look(scene);
 }

@@ -195,3 +195,41 @@ test('a flush is bounded by the text it carries, and there is no room while so m
   await recorder.flushed();
   expect(sizes.at(-1)).toBe(9_000_000);
 });
+
+test('a start is waited for until its own flush, and no longer for others', async () => {
+  const gates: (() => void)[] = [];
+  const { recorder } = recorderOver(async () => {
+    await new Promise<void>((resolve) => gates.push(resolve));
+    return HELD;
+  });
+  const flushed = async (n: number): Promise<void> => {
+    while (gates.length < n) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const one = { ...item(0), recorded: 'RUNNING' as const };
+  recorder.stage(one, toReturned(one));
+  await flushed(1);
+  recorder.stage(one, toRunning(one));
+  let started = false;
+  const start = recorder.written(one).then(() => {
+    started = true;
+  });
+  // The flush that is answered here took along what was staged of the item before.
+  gates[0]?.();
+  await flushed(2);
+  expect(started).toBe(false);
+  recorder.stage(item(1), toSucceeded(item(1), AT, false), result(1));
+  gates[1]?.();
+  await start;
+  await flushed(3);
+  gates[2]?.();
+  await recorder.flushed();
+});
+
+test('whoever waits for a start is let go when the lane is lost', async () => {
+  const { recorder } = recorderOver(() => new Promise(() => undefined));
+  const one = item(0);
+  recorder.stage(one, toRunning(one));
+  const start = recorder.written(one);
+  recorder.lose();
+  await expect(start).resolves.toBeUndefined();
+});
