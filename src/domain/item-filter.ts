@@ -12,5 +12,11 @@ export interface ItemFilter {
   readonly code?: readonly string[] | null | undefined;
   /** A part of the filename; upper and lower case alike. */
   readonly filename?: string | null | undefined;
+  /** The score of the newest result, 0 to 1; an item without one never matches. */
+  readonly minScore?: number | null | undefined;
+  readonly maxScore?: number | null | undefined;
+  /** From an item's start to its end, in ms; one that has not ended never matches. */
+  readonly minDurationMs?: number | null | undefined;
+  readonly maxDurationMs?: number | null | undefined;
   readonly updatedAfterRevision?: number | null | undefined;
 }

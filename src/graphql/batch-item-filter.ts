@@ -13,6 +13,14 @@ export const ItemFilterInput = builder.inputType('BatchItemFilter', {
     }),
     code: t.stringList({ description: 'Items whose present error has one of these codes.' }),
     filename: t.string({ description: 'Items whose filename contains this; upper and lower case alike.' }),
+    minScore: t.float({
+      description: 'Items whose `score` is this or more, 0 to 1; those without one never match.',
+    }),
+    maxScore: t.float({ description: 'Items whose `score` is this or less.' }),
+    minDurationMs: t.int({
+      description: 'Items whose `durationMs` is this or more; those that have not ended never match.',
+    }),
+    maxDurationMs: t.int({ description: 'Items whose `durationMs` is this or less.' }),
     updatedAfterRevision: t.int({
       description:
         'Items that changed after this revision of the execution: what a client that comes back has missed. 0 or less: all.',

@@ -1,7 +1,12 @@
 /** What attempts at an item leave behind: results of tiers, field errors, artifacts and errors. */
+import { LIMITS } from '../domain/limits.ts';
 import type { Artifact, FieldError, ItemFailure, ItemResult } from '../domain/model.ts';
 import { ErrorCategoryEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
+import { millisecondsOf } from './milliseconds.ts';
+import { CallUsageType } from './token-usage.ts';
+
+const { nameLength, messageLength, traceLength } = LIMITS;
 
 export const FieldErrorType = builder.objectRef<FieldError>('FieldError').implement({
   description: 'A flaw in one field of an otherwise usable result.',
@@ -44,14 +49,38 @@ export const ItemErrorType = builder.objectRef<ItemFailure>('BatchItemError').im
     round: t.exposeInt('round', {
       description: 'The round it failed in: 0 for the first run, then one for each retry.',
     }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the attempt started; null where that was not recorded.',
+    }),
     at: t.expose('at', { type: 'DateTime', description: 'When it failed.' }),
+    component: t.exposeString('component', {
+      nullable: true,
+      description: `The part that failed: \`service\` for Batchyard itself, else what the agent says, at most ${nameLength} characters; null when it does not.`,
+    }),
+    stage: t.exposeString('stage', {
+      nullable: true,
+      description: `What was being done. Of the service \`input\`, \`call\` or \`result\`, else what the agent says, at most ${nameLength} characters; null when it does not.`,
+    }),
+    trace: t.exposeString('trace', {
+      nullable: true,
+      description: `The stack of what the agent threw, cut at ${traceLength} characters; null when it had none.`,
+    }),
+    recovery: t.exposeString('recovery', {
+      nullable: true,
+      description: `What may be done about it, for people, at most ${messageLength} characters; null when nobody knows.`,
+    }),
+    usage: t.expose('usage', {
+      type: CallUsageType,
+      nullable: true,
+      description: 'What the failed call used of a language model; null when the agent did not say.',
+    }),
   }),
 });
 
 /** Cost of data that may be large: what a thousand small fields are not. */
 export const DATA_COST = 20;
-
-const MAX_INT = 2_147_483_647;
 
 export const TierResultType = builder.objectRef<ItemResult>('TierResult').implement({
   description: 'The newest result that an item has in one tier.',
@@ -89,9 +118,17 @@ export const TierResultType = builder.objectRef<ItemResult>('TierResult').implem
     durationMs: t.int({
       nullable: true,
       description: 'Milliseconds from start to end of that attempt; null where its start was not recorded.',
-      resolve: ({ startedAt, at }) =>
-        startedAt === null ? null : Math.min(Math.max(at.getTime() - startedAt.getTime(), 0), MAX_INT),
+      resolve: ({ startedAt, at }) => millisecondsOf(startedAt, at),
     }),
     at: t.expose('at', { type: 'DateTime', description: 'The same as `endedAt`.' }),
+    score: t.exposeFloat('score', {
+      nullable: true,
+      description: 'How sure the agent is of it, 0 to 1; null when it did not say.',
+    }),
+    usage: t.expose('usage', {
+      type: CallUsageType,
+      nullable: true,
+      description: 'What that attempt used of a language model; null when the agent did not say.',
+    }),
   }),
 });

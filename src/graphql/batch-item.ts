@@ -9,11 +9,11 @@ import { ItemStatusEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { actorOf, type BatchLoad, type Context } from './context.ts';
+import { millisecondsOf } from './milliseconds.ts';
 import { Node, registerNode } from './node.ts';
 import { badUserInput } from './top-level-errors.ts';
 
 const MAX_FAILURES = 100;
-const MAX_INT = 2_147_483_647;
 
 const loadItems: BatchLoad<ItemKey, Item | null> = (keys, ctx) => findItems(ctx.deps, actorOf(ctx), keys);
 const loadResults: BatchLoad<ItemKey, ItemResult | null> = (keys, ctx) =>
@@ -98,8 +98,7 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
     durationMs: t.int({
       nullable: true,
       description: 'Milliseconds from its start to its end; null unless it has both.',
-      resolve: ({ startedAt, endedAt }) =>
-        startedAt === null || endedAt === null ? null : Math.min(endedAt.getTime() - startedAt.getTime(), MAX_INT),
+      resolve: ({ startedAt, endedAt }) => millisecondsOf(startedAt, endedAt),
     }),
     revision: t.exposeInt('revision', { description: 'The revision of the execution that last changed it.' }),
     data: t.field({
@@ -109,6 +108,20 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       description:
         'What the agent returned, as it returned it: of the last tier that the item has passed, null while it has passed none. See `tierResults` for each, also from before it was done again.',
       resolve: async (item, _args, ctx) => (await newestResult(item, ctx))?.data ?? null,
+    }),
+    score: t.float({
+      nullable: true,
+      description: 'How sure the agent is of `data`, 0 to 1; null when it did not say.',
+      resolve: async (item, _args, ctx) => (await newestResult(item, ctx))?.score ?? null,
+    }),
+    timeMs: t.int({
+      nullable: true,
+      description:
+        'Milliseconds that the agent took for `data`: of the one attempt that brought it, where `durationMs` has waits, earlier attempts and tiers too. null while there is none.',
+      resolve: async (item, _args, ctx) => {
+        const result = await newestResult(item, ctx);
+        return result && millisecondsOf(result.startedAt, result.at);
+      },
     }),
     fieldErrors: t.field({
       type: [FieldErrorType],
