@@ -94,6 +94,16 @@ describe('a call', () => {
     expect(endpoint.requests[0]?.headers.authorization).toBeUndefined();
   });
 
+  test('takes an answer that comes in parts, without the thoughts', async () => {
+    const content = [
+      { type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] },
+      { type: 'text', text: 'hel' },
+      { type: 'text', text: 'lo' },
+    ];
+    endpoint.answer((_request, response) => send(response, 200, { choices: [{ message: { content } }] }));
+    expect(await call()).toEqual({ data: 'hello' });
+  });
+
   test('shows a secret that the endpoint repeats to no one', async () => {
     endpoint.answer((request, response) =>
       send(response, 200, completion(`You sent ${request.headers.authorization}`)),
@@ -151,6 +161,17 @@ describe('an error status', () => {
   ])('says with %j when to come back', async (headers, retryAfterMs) => {
     endpoint.answer((_request, response) => sendError(response, 429, { message: 'Slow down.' }, headers));
     expect(await errorOf()).toMatchObject({ category: 'RATE_LIMIT', retryAfterMs });
+  });
+
+  test.each([
+    { detail: 'No such route.' },
+    { error: 'No such route.' },
+    { object: 'error', message: 'No such route.', code: 40_401 },
+  ])('in the shape of another gateway (%j) keeps its words', async (body) => {
+    endpoint.answer((_request, response) => send(response, 404, body));
+    expect(await errorOf()).toMatchObject({
+      ...{ category: 'DEPENDENCY', code: 'not_found', message: 'The endpoint answered 404 No such route.' },
+    });
   });
 
   test('that is no JSON, or nothing at all, is told by its number', async () => {

@@ -4,6 +4,14 @@ import { OUTPUT_MISMATCH, type OutputMisses } from '../../domain/output-rules.ts
 import type { AgentResult, AgentUsage } from '../contract.ts';
 import { ChatError } from './chat-error.ts';
 
+/** Some endpoints answer in parts, of which those of other types are the model's thoughts. */
+const content = z.union([
+  z.string(),
+  z
+    .array(z.object({ type: z.string(), text: z.string().optional().catch(undefined) }))
+    .transform((parts) => parts.map(({ type, text = '' }) => (type === 'text' ? text : '')).join('')),
+]);
+
 const count = z.int().min(0).nullish().catch(null);
 
 /** What is read of a completion. Endpoints leave out much of what the API's own has, and null other parts. */
@@ -14,7 +22,7 @@ const completionSchema = z.object({
       z.object({
         finish_reason: z.string().nullish(),
         message: z.object({
-          content: z.string().nullish(),
+          content: content.nullish(),
           refusal: z.string().nullish(),
           tool_calls: z.array(z.unknown()).nullish(),
         }),

@@ -26,9 +26,10 @@ export function transport(fetch: SafeFetch, headers: Headers, redactor: Redactor
     if (url instanceof Request || (init.body != null && typeof init.body !== 'string')) {
       throw new TypeError('The client made a request of another kind than before.');
     }
-    const { method, body = null, signal = null } = init;
-    const response = await fetch(url, { method, headers, body, signal });
-    const text = redactor.text((await readBody(response, CHAT_LIMITS.answerBytes)).toString('utf8'));
+    const { method, body: sent = null, signal = null } = init;
+    const response = await fetch(url, { method, headers, body: sent, signal });
+    const body = redactor.text((await readBody(response, CHAT_LIMITS.answerBytes)).toString('utf8'));
+    const text = response.ok ? body : asApiError(body);
     const kept = ANSWER_HEADERS.flatMap((name): [string, string][] => {
       const value = response.headers.get(name);
       return value === null ? [] : [[name, redactor.text(value)]];
@@ -37,4 +38,18 @@ export function transport(fetch: SafeFetch, headers: Headers, redactor: Redactor
     const bare = [204, 205, 304].includes(response.status);
     return new Response(bare ? null : text, { status: response.status, headers: kept });
   };
+}
+
+/** An error's body in the API's shape; gateways have their own, whose words the client would drop. */
+function asApiError(body: string): string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return body;
+  }
+  if (typeof parsed !== 'object' || parsed === null || typeof Reflect.get(parsed, 'error') === 'object') return body;
+  const words = ['error', 'message', 'detail'].map((key): unknown => Reflect.get(parsed, key));
+  const message = words.find((word) => typeof word === 'string') ?? body;
+  return JSON.stringify({ error: { message, type: Reflect.get(parsed, 'type'), code: Reflect.get(parsed, 'code') } });
 }
