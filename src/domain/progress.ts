@@ -1,6 +1,7 @@
 /** How far an execution is, derived from its row: nothing of it is stored. */
 import type { Execution, ItemCounts } from './model.ts';
 import { isFinalExecution } from './states.ts';
+import { countsOfTiers } from './tiers.ts';
 
 /** What a progress bar needs. */
 export interface Progress {
@@ -11,6 +12,9 @@ export interface Progress {
   /** When the last item closes if the rate holds; null unless items are open, the set is sealed and it is RUNNING. */
   readonly estimatedEndAt: Date | null;
   readonly lastActivityAt: Date;
+  readonly tierCount: number;
+  /** The first tier that items are open in; null when none is. */
+  readonly currentTier: number | null;
 }
 
 /** Items that have ended, in whatever way. */
@@ -33,7 +37,14 @@ export function progressOf(execution: Execution, now: Date): Progress {
     itemsPerSecond: rate,
     estimatedEndAt: runs && open > 0 && rate !== null ? instantIn(now, (open / rate) * 1_000) : null,
     lastActivityAt: execution.lastActivityAt,
+    tierCount: execution.spec.tiers.length,
+    currentTier: currentTier(execution),
   };
+}
+
+function currentTier(execution: Execution): number | null {
+  const tier = countsOfTiers(execution).findIndex((counts) => counts.queued + counts.running + counts.retrying > 0);
+  return tier < 0 ? null : tier;
 }
 
 function percentOf(execution: Execution, closed: number): number {

@@ -35,6 +35,12 @@ export const ProgressType = builder.objectRef<Progress>('BatchProgress').impleme
       description:
         'When the last item closes if the rate holds; null unless the execution is RUNNING and the rate is known.',
     }),
+    tierCount: t.exposeInt('tierCount', { description: 'How many tiers there are.' }),
+    currentTier: t.exposeInt('currentTier', {
+      nullable: true,
+      description:
+        'The first tier, from 0, that items are still open in; null when none is. Items do not wait for one another: later tiers may be at work too.',
+    }),
     lastActivityAt: t.expose('lastActivityAt', {
       type: 'DateTime',
       description: 'When the execution or one of its items last changed.',

@@ -14,6 +14,7 @@ import './batch-execution-links.ts';
 import './batch-execution-updated.ts';
 import './batch-execution-usage.ts';
 import './batch-item-attempts.ts';
+import './batch-logs.ts';
 import './batch-round.ts';
 import './batch-executions.ts';
 import './batch-input-preview.ts';

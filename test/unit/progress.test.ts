@@ -16,6 +16,7 @@ const execution = (columns: Partial<Execution>): Execution =>
       endedAt: null,
       lastActivityAt: OPENED,
     },
+    spec: { tiers: [{}] },
     ...{ total: 0, queued: 0, running: 0, retrying: 0, succeeded: 0, failed: 0, cancelled: 0, expired: 0 },
     ...columns,
   }) as Execution;
@@ -79,4 +80,15 @@ describe('the rate', () => {
     const row = execution({ total: 2, succeeded: 1, queued: 1 });
     for (const ms of [0, -5]) expect(progressOf(row, later(ms)).itemsPerSecond).toBeNull();
   });
+});
+
+test('the current tier is the first that items are open in', () => {
+  const spec = { tiers: [{}, {}, {}] } as unknown as Execution['spec'];
+  const tierOf = (columns: Partial<Execution>) => progressOf(execution(columns), later(1)).currentTier;
+  // Of the later tiers: queued, running, retrying, succeeded, failed, cancelled, expired.
+  const later12 = [0, 1, 0, 0, 0, 0, 0, ...[1, 0, 0, 0, 0, 0, 0]];
+  expect(tierOf({ spec, total: 2, queued: 1, running: 1, tierCounts: later12 })).toBe(1);
+  expect(tierOf({ spec, total: 3, queued: 2, running: 1, tierCounts: later12 })).toBe(0);
+  expect(tierOf({ total: 1, running: 1, tierCounts: null })).toBe(0);
+  expect(tierOf({ total: 1, succeeded: 1, tierCounts: null })).toBeNull();
 });
