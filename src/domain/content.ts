@@ -3,11 +3,11 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { StoredDocument } from './model.ts';
 
-/** The bytes of a document; JSON as its text. */
+/** The bytes of a document; JSON as its text, and of one that is elsewhere those of its reference. */
 export function documentBytes(document: StoredDocument): Buffer {
   if (document.text !== undefined) return Buffer.from(document.text);
   if (document.base64 !== undefined) return Buffer.from(document.base64, 'base64');
-  return Buffer.from(JSON.stringify(document.json ?? null));
+  return Buffer.from(JSON.stringify(document.url ?? document.element ?? document.json ?? null));
 }
 
 /** The document that bytes make: as text where they are UTF-8, else as base64; either gives back the same bytes. */
@@ -17,13 +17,23 @@ export function documentOf(filename: string, mediaType: string, bytes: Buffer): 
     : { filename, mediaType, base64: bytes.toString('base64') };
 }
 
-/** The bytes of all documents together, and the SHA-256 (hex) over their names, types and bytes in order. */
+/** What `measureContent` says of one document whose bytes are at hand. */
+export function measureBytes(
+  { filename, mediaType }: Pick<StoredDocument, 'filename' | 'mediaType'>,
+  bytes: Buffer,
+): { sizeBytes: number; contentHash: string } {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([filename, mediaType, bytes.byteLength])).update(bytes);
+  return { sizeBytes: bytes.byteLength, contentHash: hash.digest('hex') };
+}
+
+/** The bytes of all documents that are here together, and the SHA-256 (hex) over their names, types and bytes in order. */
 export function measureContent(documents: readonly StoredDocument[]): { sizeBytes: number; contentHash: string } {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   for (const document of documents) {
     const bytes = documentBytes(document);
-    sizeBytes += bytes.byteLength;
+    if (document.remote === undefined) sizeBytes += bytes.byteLength;
     // The length keeps the border between two documents apart from their content.
     hash.update(JSON.stringify([document.filename, document.mediaType, bytes.byteLength])).update(bytes);
   }

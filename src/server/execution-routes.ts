@@ -1,8 +1,9 @@
-/** The routes below `/executions/<id>`: its items in, its results out. */
+/** The routes that stream: items into an execution, its results out, elements into a datasource. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Actor } from '../domain/model.ts';
 import { UserError } from '../domain/user-error.ts';
 import { paramCredentials } from './credentials.ts';
+import { type ElementsPath, elementsMethods, serveElements } from './elements-route.ts';
 import { type StreamParts, serveItems } from './items-route.ts';
 import { errorBody, sendJson, sendUserError } from './responses.ts';
 import { serveResults } from './results-route.ts';
@@ -47,11 +48,7 @@ export async function serveExecution(
   response: ServerResponse,
 ): Promise<void> {
   const methods: readonly string[] = METHODS[leaf];
-  if (!methods.includes(request.method ?? '')) {
-    response.setHeader('allow', methods.join(', '));
-    sendJson(response, 405, errorBody('BAD_USER_INPUT', `Only ${methods.join(', ')}.`));
-    return;
-  }
+  if (!methods.includes(request.method ?? '')) return refuseMethod(response, methods);
   try {
     const actor = await actorOf(parts, executionId, leaf, request);
     const { deps } = parts.contextFor(actor);
@@ -61,6 +58,29 @@ export async function serveExecution(
     if (!(error instanceof UserError)) throw error;
     await sendUserError(request, response, error);
   }
+}
+
+/** Serves a request below `/datasources/` to whoever has a key for it. */
+export async function serveDatasource(
+  parts: ExecutionRouteParts,
+  path: ElementsPath,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const methods = elementsMethods(path);
+  if (!methods.includes(request.method ?? '')) return refuseMethod(response, methods);
+  try {
+    const actor = await parts.authenticate(paramCredentials(request.headers));
+    await serveElements(parts, parts.contextFor(actor).deps, actor, path, request, response);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    await sendUserError(request, response, error);
+  }
+}
+
+function refuseMethod(response: ServerResponse, methods: readonly string[]): void {
+  response.setHeader('allow', methods.join(', '));
+  sendJson(response, 405, errorBody('BAD_USER_INPUT', `Only ${methods.join(', ')}.`));
 }
 
 /** Who makes the request: by a link's token, which opens nothing but results, or by a key in the headers. */

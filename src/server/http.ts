@@ -1,12 +1,15 @@
 /** The routes: what is refused first, then GraphQL, the page, the session exchange and the probes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { nanoid } from 'nanoid';
 import { ServiceUnavailableError } from '../domain/service-unavailable.ts';
 import type { Logger } from '../log.ts';
-import { type ExecutionRouteParts, executionPath, serveExecution } from './execution-routes.ts';
+import { answerCors } from './cors.ts';
+import { elementsPath } from './elements-route.ts';
+import { type ExecutionRouteParts, executionPath, serveDatasource, serveExecution } from './execution-routes.ts';
 import { sendGraphiqlAsset, sendGraphiqlPage, wantsPage } from './graphiql-assets.ts';
 import type { LoginTokens } from './login-links.ts';
 import { type AllowedNames, refuseBody, refuseHost, refuseOrigin } from './request-guard.ts';
-import { errorBody, sendJson, sendRefusal } from './responses.ts';
+import { errorBody, REQUEST_ID, requestIdOf, sendJson, sendRefusal } from './responses.ts';
 import { exchangeToken, type OpenSession } from './session-route.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
 
@@ -28,25 +31,38 @@ export interface RouteParts extends ExecutionRouteParts {
 export function createRequestListener(
   parts: RouteParts,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  return (request, response) =>
-    serve(parts, request, response).catch((error: unknown) => {
-      parts.log.error({ err: error }, 'unexpected error in a request');
+  return (request, response) => {
+    response.setHeader(REQUEST_ID, givenRequestId(request) ?? `req_${nanoid(16)}`);
+    return serve(parts, request, response).catch((error: unknown) => {
+      parts.log.error({ err: error, requestId: requestIdOf(response) }, 'unexpected error in a request');
       if (response.headersSent) response.destroy();
       else if (error instanceof ServiceUnavailableError) sendJson(response, 503, errorBody(error.code, error.message));
       else sendJson(response, 500, errorBody('INTERNAL_SERVER_ERROR', 'Something went wrong here.'));
     });
+  };
+}
+
+/** The id that the caller knows the request by, where it is one that a log can take. */
+function givenRequestId(request: IncomingMessage): string | null {
+  const given = request.headers[REQUEST_ID];
+  return typeof given === 'string' && /^[\w.:-]{1,100}$/.test(given) ? given : null;
 }
 
 async function serve(parts: RouteParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = URL.parse(request.url ?? '', 'http://localhost')?.pathname ?? '';
-  const execution = executionPath(path);
-  // The bodies below an execution are streams, which their route itself looks at.
-  const refusal = refuseHost(request, parts.names) ?? (execution === null ? refuseBody(request) : null);
+  const stream = executionPath(path) ?? elementsPath(path);
+  // The bodies of these are streams, which their routes themselves look at.
+  const refusal = refuseHost(request, parts.names) ?? (stream === null ? refuseBody(request) : null);
   if (refusal !== null) {
     sendRefusal(response, refusal);
     return;
   }
-  if (execution !== null) return await serveExecution(parts, execution, request, response);
+  if (stream !== null) {
+    if (answerCors(request, response, parts.names.allowedOrigins)) return;
+    if ('executionId' in stream) await serveExecution(parts, stream, request, response);
+    else await serveDatasource(parts, stream, request, response);
+    return;
+  }
   limitTime(request);
   switch (path) {
     case GRAPHQL_PATH:

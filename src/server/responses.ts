@@ -11,10 +11,30 @@ const LINGER_MS = 1_000;
 
 /** Sends a value as JSON that no cache keeps. */
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const body = JSON.stringify(value);
+  const body = bodyOf(response, value);
   response.writeHead(status, headersOf(body));
   response.end(body);
 }
+
+/** The id that the answer and the log know a request by. */
+export const requestIdOf = (response: ServerResponse): string => String(response.getHeader(REQUEST_ID) ?? '');
+
+/** The header that a request's id comes and goes in. */
+export const REQUEST_ID = 'x-request-id';
+
+/** The value as JSON; its errors, if it has any, name the request. */
+function bodyOf(response: ServerResponse, value: unknown): string {
+  if (!hasErrors(value)) return JSON.stringify(value);
+  const requestId = requestIdOf(response);
+  const errors = value.errors.map((error) => ({ ...error, extensions: { ...error.extensions, requestId } }));
+  return JSON.stringify({ ...value, errors });
+}
+
+interface WithErrors {
+  readonly errors: readonly { readonly extensions?: object }[];
+}
+const hasErrors = (value: unknown): value is WithErrors =>
+  typeof value === 'object' && value !== null && 'errors' in value && Array.isArray(value.errors);
 
 const headersOf = (body: string) => ({
   'content-type': 'application/json; charset=utf-8',
@@ -58,7 +78,7 @@ export async function sendEarly(
     sendJson(response, status, value);
     return;
   }
-  const body = JSON.stringify(value);
+  const body = bodyOf(response, value);
   response.setHeader('connection', 'close');
   response.writeHead(status, headersOf(body));
   response.write(body);

@@ -65,7 +65,7 @@ function headersOf({ id, name, status }: Execution, format: ResultsFormat, zippe
     'cache-control': 'no-store',
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
-    vary: 'accept-encoding',
+    vary: 'accept-encoding, origin',
     ...(zipped && { 'content-encoding': 'gzip' }),
   };
 }

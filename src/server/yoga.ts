@@ -9,6 +9,7 @@ import { useDocumentLimits } from '../graphql/limits.ts';
 import { codedError, userErrorToGraphQL } from '../graphql/top-level-errors.ts';
 import type { Logger } from '../log.ts';
 import type { Credentials } from '../services/authenticate.ts';
+import { EXPOSED_HEADERS } from './cors.ts';
 import { headerCredentials, KEY_HEADERS } from './credentials.ts';
 import type { KeyWatch } from './key-watch.ts';
 import type { LiveStreams } from './live-streams.ts';
@@ -55,6 +56,7 @@ export function createGraphql(parts: GraphqlParts) {
       origin: [...allowedOrigins],
       credentials: false,
       methods: ['GET', 'POST', 'OPTIONS'],
+      exposedHeaders: EXPOSED_HEADERS,
     },
     logging: false,
     maskedErrors: { maskError: errorMask(log), isDev: false },

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { LIMITS } from '../domain/limits.ts';
 import type { ValidationIssue } from '../domain/user-error.ts';
+import type { NewElement } from '../store/data-elements.ts';
 import type { IndexedElement } from '../store/draft-items.ts';
 import { MAX_INDEX } from './draft-items.ts';
 import { checkElement, defaultItemId } from './element-input.ts';
@@ -26,15 +27,17 @@ const content = {
   text: z.string().nullish(),
   base64: z.string().nullish(),
   json: z.unknown().optional(),
+  url: z.string().nullish(),
+  element: z.strictObject({ datasourceId: z.string(), elementId: z.string(), document: z.int().nullish() }).nullish(),
 };
-const schema = z.strictObject({
+const elementSchema = z.strictObject({
   ...content,
-  index: z.int().min(0).max(MAX_INDEX).nullish(),
   dataElementId: z.string().nullish(),
   filename: z.string(),
   documents: z.array(z.strictObject(content)).nullish(),
   metadata: z.unknown().optional(),
 });
+const schema = elementSchema.extend({ index: z.int().min(0).max(MAX_INDEX).nullish() });
 
 const BYTE_ORDER_MARK = /^\uFEFF/;
 const SPACE = 0x20;
@@ -51,6 +54,18 @@ export function readLine({ number, bytes }: Line, place: number): ReadLine {
   if (index > MAX_INDEX) issues.add([], 'too_big', `would have an index above ${MAX_INDEX}`, { maximum: MAX_INDEX });
   const row = line === undefined ? null : checkElement(line, line.dataElementId ?? defaultItemId(index), [], issues);
   return row === null ? { ok: false, index, issues: issues.all } : { ok: true, item: { ...row, index } };
+}
+
+/** The element of a datasource that a line is, with its filename for an id by default; null with what is wrong. */
+export function readElementLine({ number, bytes }: Line): {
+  readonly element: NewElement | null;
+  readonly issues: readonly ValidationIssue[];
+} {
+  const issues = new IssueList();
+  const value = parse(bytes, number, issues);
+  const line = issues.isEmpty ? issues.check(elementSchema, value, []) : undefined;
+  const element = line === undefined ? null : checkElement(line, line.dataElementId ?? line.filename, [], issues);
+  return { element, issues: issues.all };
 }
 
 function parse(bytes: Buffer | null, number: number, issues: IssueList): unknown {

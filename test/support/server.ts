@@ -32,9 +32,10 @@ export async function startTestServer(
   db: Db,
   config: Partial<ServerParts['config']> = {},
   isReady: () => Promise<boolean> = async () => true,
+  more: Partial<ServiceDeps> = {},
 ): Promise<TestServer> {
   const clock = { now: new Date() };
-  const deps = databaseDeps(db, () => clock.now);
+  const deps = { ...databaseDeps(db, () => clock.now), ...more };
   const log: string[] = [];
   const server = await startServer({
     schema: buildSchema(),
