@@ -4,39 +4,41 @@ import { compileFilters } from '../domain/filters.ts';
 import type { DataElement } from '../domain/model.ts';
 import type { ElementSources } from '../services/ports.ts';
 import type { Db } from '../store/database.ts';
-import { countResults, listResults, readResult } from '../store/result-elements.ts';
+import { countResults, findResults, listResults, readResult } from '../store/result-elements.ts';
 import { createPauser } from './pauser.ts';
 import { elementNotFound } from './source-error.ts';
 
-/** Rows read at once while a filter looks for those it takes. */
+/** Most items that are looked at at once. */
 const SCAN = 1_000;
 
 /**
- * The element source for results, in the order of executions and in one of its ordinals; a cursor is an element's id.
+ * The element source for results, in the order of executions and in one of its ordinals; a cursor is an item's id.
  *
- * What succeeds behind a cursor that was read before is not seen by who goes on from there.
+ * What succeeds before a cursor that was given out is not seen by who goes on from there.
  */
 export function createResultSource(db: Db): ElementSources {
   return {
     async page(datasource, filters, after, limit, readerId) {
+      const { elementIds } = filters;
       const matches = compileFilters(filters);
       const pauser = createPauser();
       const elements: DataElement[] = [];
-      const isPlain = filters.regex === undefined && filters.mediaTypes === undefined;
-      const full = () => ({ elements, cursors: elements.map(({ id }) => id) });
-      let last = after;
-      for (;;) {
-        const asked = isPlain ? limit - elements.length : SCAN;
-        const range = { after: last, before: readerId ?? null, limit: asked };
-        const rows = await listResults(db, datasource.id, range, filters.elementIds);
-        for (const element of rows) {
-          if (elements.length === limit) return { ...full(), cursor: last };
-          last = element.id;
+      const page = (cursor: string | null) => ({ elements, cursors: elements.map(({ id }) => id), cursor });
+      let cursor = after;
+      for (let looks = limit; ; looks *= 4) {
+        const range = { after: cursor, before: readerId ?? null, limit: Math.min(looks, SCAN) };
+        const read =
+          elementIds === undefined
+            ? await listResults(db, datasource.id, range)
+            : await findResults(db, datasource.id, elementIds, range);
+        for (const element of read.elements) {
+          if (elements.length === limit) return page(cursor);
+          cursor = element.id;
           if (pauser.isDue()) await pauser.pause();
           if (matches(element)) elements.push(element);
         }
-        if (rows.length < asked) return { ...full(), cursor: null };
-        if (elements.length === limit) return { ...full(), cursor: last };
+        cursor = read.cursor;
+        if (cursor === null || elements.length === limit) return page(cursor);
       }
     },
 
@@ -44,7 +46,7 @@ export function createResultSource(db: Db): ElementSources {
 
     async find(datasource, elementId) {
       const range = { after: null, before: null, limit: 1 };
-      return (await listResults(db, datasource.id, range, [elementId]))[0] ?? null;
+      return (await findResults(db, datasource.id, [elementId], range)).elements[0] ?? null;
     },
 
     async read(datasource, elementId) {

@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { closing, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
 import { unfrozenOnly } from './freeze.ts';
-import { RESULT_INPUT, resultStretch } from './result-elements.ts';
+import { ELEMENT, PICKED_COUNT, PICKED_RESULTS, pickItems } from './result-stretch.ts';
 
 /** A chunk of results of other executions. */
 export interface ResultsFreezeChunk {
@@ -48,7 +48,7 @@ export async function appendStoredItems(
   return await append(db, appendStatement(executionId, chunk, storedStretch(chunk), now));
 }
 
-/** The same for the elements of a datasource of results; the cursor that it leaves is the last element's id. */
+/** The same for the elements of a datasource of results; the cursor that it leaves is the id of the last item it looked at. */
 export async function appendResultItems(
   db: Db,
   executionId: string,
@@ -71,10 +71,11 @@ async function append(db: Db, statement: RawBuilder<StoredFreezeAnswer>): Promis
 
 const NOT_NULL_VIOLATION = '23502';
 
-/** Elements in order of `position`, and the cursor behind the last of them. */
+/** Elements in order of `position`: CTEs before them, their rows, and how many were `found` up to which `cursor`. */
 interface Stretch {
+  readonly before: RawBuilder<unknown>;
   readonly rows: RawBuilder<unknown>;
-  readonly cursor: RawBuilder<unknown>;
+  readonly last: RawBuilder<unknown>;
 }
 
 function storedStretch({ from, datasourceId, elementIds, limit }: StoredFreezeChunk): Stretch {
@@ -85,17 +86,22 @@ function storedStretch({ from, datasourceId, elementIds, limit }: StoredFreezeCh
     where datasource_id = ds.id and position > ${after} ${chosen}
     order by position limit ${limit}
   ) as d`;
-  return { rows, cursor: sql`max(position)::text` };
+  return { before: sql``, rows, last: sql`select count(*)::int as found, max(position)::text as cursor from stretch` };
 }
 
+/** A chunk looks at its `limit` of items, of which only those count that succeeded; at the end there are fewer. */
 function resultsStretch(executionId: string, { from, datasourceId, limit }: ResultsFreezeChunk): Stretch {
-  const { id, filename, mediaType } = RESULT_INPUT;
+  const { id, filename, mediaType } = ELEMENT;
   const range = { after: from.cursor, before: executionId, limit };
-  const rows = sql`select row_number() over (order by s.made_at, s.execution_id, s.ordinal) as position, ${id} as id,
+  return {
+    before: sql`picked as materialized (${pickItems(datasourceId, range)}),`,
+    rows: sql`select row_number() over (order by s.made_at, s.execution_id, s.ordinal) as position, ${id} as id,
     ${filename} as filename, ${mediaType} as media_type, s.metadata, null::json as document_names,
     null::text as content_hash
-  from (${resultStretch(datasourceId, range)}) as s`;
-  return { rows, cursor: sql`(array_agg(id order by position desc))[1]` };
+  from (${PICKED_RESULTS}) as s`,
+    last: sql`select case when looked < ${limit} then (select count(*) from stretch)::int else looked end as found, cursor
+  from (${PICKED_COUNT}) as l`,
+  };
 }
 
 function appendStatement(
@@ -105,10 +111,10 @@ function appendStatement(
   now: Date,
 ): RawBuilder<StoredFreezeAnswer> {
   return sql<StoredFreezeAnswer>`/* appendStoredItems */
-with stretch as materialized (
+with ${stretch.before} stretch as materialized (
   ${stretch.rows}
 ), last as materialized (
-  select count(*)::int as found, ${stretch.cursor} as cursor from stretch
+  ${stretch.last}
 ), inputs as (
   insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, document_names, content_hash)
   select ${executionId}, (${from.total}::int + row_number() over (order by position) - 1)::int, id, filename,
