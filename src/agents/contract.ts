@@ -3,7 +3,7 @@ import type { AgentContext } from '../domain/agent-context.ts';
 import type { ErrorCategory } from '../domain/item-error.ts';
 import type { Artifact, FieldError } from '../domain/model.ts';
 
-export type { AgentContext, AgentDocument, AgentItem, AgentRun } from '../domain/agent-context.ts';
+export type { AgentContext, AgentDocument, AgentItem, AgentLog, AgentRun } from '../domain/agent-context.ts';
 export type { ErrorCategory } from '../domain/item-error.ts';
 export type { Artifact, FieldError } from '../domain/model.ts';
 

@@ -1,4 +1,5 @@
 /** The contract between Batchyard and an agent: what it is called with, and what it may answer. */
+import type { LogLevel } from './model.ts';
 
 /** The input of one call. Content is read when first asked for, and kept for the call. */
 export interface AgentItem {
@@ -46,8 +47,14 @@ export interface AgentContext {
   readonly signal: AbortSignal;
   /** The same for every attempt at one item in one tier and round. */
   readonly idempotencyKey: string;
-  readonly log: (message: string) => void;
+  readonly log: AgentLog;
 }
+
+/**
+ * Takes a line of the agent's log, INFO unless it says otherwise. Lines are kept with the attempt, so many of each and
+ * so long; `dropped` counts lines that are left out behind this one.
+ */
+export type AgentLog = (message: string, level?: LogLevel, dropped?: number) => void;
 
 /** An agent's code: gets a context, answers the item's data, or an object with data, artifacts and fieldErrors. */
 export type AgentRun = (context: AgentContext) => unknown;

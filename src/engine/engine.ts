@@ -6,10 +6,14 @@
  */
 import pLimit, { type LimitFunction } from 'p-limit';
 import { AgentGates } from './agent-gate.ts';
+import { AttemptLogs } from './attempt-logs.ts';
 import { ExecutionRunner, type NodeShared } from './execution-runner.ts';
 import { FairSlots } from './fair-slots.ts';
 import { OverdueCalls } from './overdue-calls.ts';
 import type { EngineParts } from './ports.ts';
+
+/** How long a stop waits for what agents logged to be written. */
+const LOGS_GRACE_MS = 2_000;
 
 export class Engine {
   readonly #parts: EngineParts;
@@ -26,6 +30,7 @@ export class Engine {
       gates: new AgentGates(parts.clock),
       slots: new FairSlots(parts.nodeConcurrency),
       overdue: new OverdueCalls(),
+      logs: new AttemptLogs(parts),
       limitOf: (executionId, lane, share) => this.#limitOf(executionId, lane, share),
     };
   }
@@ -44,6 +49,7 @@ export class Engine {
     await this.#polling;
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
     this.#shared.gates.close();
+    await this.#shared.logs.stop(LOGS_GRACE_MS);
   }
 
   /** Looks at an execution: it was created, opened again, resumed or cancelled. */

@@ -11,6 +11,7 @@ import type { PauseReason } from '../domain/model.ts';
 import { executionMoveFrom, isClaimable } from '../domain/states.ts';
 import type { Wait } from './admission.ts';
 import type { AgentGates } from './agent-gate.ts';
+import type { AttemptLogs } from './attempt-logs.ts';
 import { closeExecution } from './close.ts';
 import type { FairSlots } from './fair-slots.ts';
 import { LaneRunner } from './lane-runner.ts';
@@ -31,6 +32,7 @@ export interface NodeShared {
   readonly gates: AgentGates;
   readonly slots: FairSlots;
   readonly overdue: OverdueCalls;
+  readonly logs: AttemptLogs;
   /** The slots of a lane; they outlive its runs while calls that ignore their abort still use some. */
   limitOf(executionId: string, lane: number, share: number): LimitFunction;
 }
@@ -217,7 +219,7 @@ export class ExecutionRunner {
   }
 
   async #startLanes(open: OpenExecution): Promise<void> {
-    const { gates, slots, overdue } = this.#shared;
+    const { gates, slots, overdue, logs } = this.#shared;
     for (const { no } of open.lanes) {
       if (this.#lanes.has(no) || this.#stopping) continue;
       const taken = await this.#parts.store.takeLane(this.#id, no);
@@ -237,7 +239,7 @@ export class ExecutionRunner {
         this.#parts,
         taken,
         agents,
-        { limit, gates, slots, overdue, tuning },
+        { limit, gates, slots, overdue, logs, tuning },
         {
           changed: () => this.#wake.set(),
           waits: (wait) => this.#noteWait(wait),

@@ -1,7 +1,6 @@
 /** One item's way through its tiers while it holds a slot: call, record, next. */
-import type { AgentContext, AgentRun } from '../domain/agent-context.ts';
+import type { AgentContext, AgentLog, AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
-import { itemId } from '../domain/ids.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import { outputMismatch } from '../domain/output-rules.ts';
 import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
@@ -9,6 +8,7 @@ import type { OutputRules } from '../domain/tier-output.ts';
 import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../domain/usage.ts';
 import type { AgentGate } from './agent-gate.ts';
 import { type AttemptEnd, type Call, callAgent } from './attempt.ts';
+import type { AttemptLogs } from './attempt-logs.ts';
 import {
   type LaneItem,
   toCancelled,
@@ -42,6 +42,7 @@ export interface ItemCalls {
   /** The code of each tier, and what all its calls on this node share. */
   readonly tiers: readonly TierCalls[];
   readonly recorder: Recorder;
+  readonly logs: AttemptLogs;
   policy(): RetryPolicy;
   /** Whether a call's slot is kept until what it used is counted, so that no more calls start than the budget allows. */
   isBudgeted(): boolean;
@@ -244,10 +245,11 @@ function contextOf(
   previous: unknown,
   call: Pick<AgentContext, 'signal'>,
 ): AgentContext {
-  const { taken, parts } = calls;
+  const { taken } = calls;
   const { executionId } = taken.lane;
   const tier = taken.spec.tiers[item.tier];
-  const { attempt } = item;
+  const { attempt, ordinal, tier: tierNumber } = item;
+  let log: AgentLog | null = null;
   return {
     item: input.item,
     previous,
@@ -260,10 +262,10 @@ function contextOf(
     get signal() {
       return call.signal;
     },
-    log: (message) =>
-      parts.log.info(
-        { executionId, itemId: itemId(executionId, item.ordinal), attempt, said: String(message).slice(0, 1000) },
-        'agent',
-      ),
+    // Most calls log nothing.
+    log: (...line) => {
+      log ??= calls.logs.open({ executionId, ordinal, tier: tierNumber, round: taken.round, attempt });
+      log(...line);
+    },
   };
 }

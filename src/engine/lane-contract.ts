@@ -2,6 +2,7 @@
 import type { LimitFunction } from 'p-limit';
 import type { Wait } from './admission.ts';
 import type { AgentGates } from './agent-gate.ts';
+import type { AttemptLogs } from './attempt-logs.ts';
 import type { FairSlots } from './fair-slots.ts';
 import type { OverdueCalls } from './overdue-calls.ts';
 
@@ -33,5 +34,6 @@ export interface LaneShared {
   readonly gates: AgentGates;
   readonly slots: FairSlots;
   readonly overdue: OverdueCalls;
+  readonly logs: AttemptLogs;
   readonly tuning: LaneTuning;
 }

@@ -91,7 +91,7 @@ export class LaneRunner {
       },
     );
     this.#itemCalls = {
-      ...{ parts, taken, recorder: this.#recorder },
+      ...{ parts, taken, recorder: this.#recorder, logs: shared.logs },
       tiers: spec.tiers.map((tier, index) => ({
         ...{ agentName: tier.agentName, prices: tier.prices, rules: rulesOf(tier) },
         run: agents[index] ?? unknownAgent,

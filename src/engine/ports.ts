@@ -7,7 +7,7 @@
 import type { AgentItem, AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
 import type { ItemError } from '../domain/item-error.ts';
-import type { PauseReason } from '../domain/model.ts';
+import type { LogLevel, PauseReason } from '../domain/model.ts';
 import type { OutputChecker } from '../domain/output-rules.ts';
 import type { PinnedSpec } from '../domain/spec.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
@@ -104,6 +104,20 @@ export interface FailureRow {
   readonly startedAt: Date;
   readonly at: Date;
   readonly usage: PricedUsage | null;
+}
+
+/** A line that an agent logged, or a count of lines that were not kept. */
+export interface LogLine {
+  readonly executionId: string;
+  readonly ordinal: number;
+  readonly tier: number;
+  readonly round: number;
+  readonly attempt: number;
+  readonly level: LogLevel;
+  readonly message: string;
+  /** How many lines that were not kept it stands for. */
+  readonly dropped: number;
+  readonly at: Date;
 }
 
 /** What one flush writes. */
@@ -223,6 +237,8 @@ export interface LaneStore {
   closeItems(executionId: string, close: CloseChunk): Promise<SweepAnswer>;
   /** The result data of a tier of an item in the newest round that has one. */
   previousResult(executionId: string, ordinal: number, tier: number): Promise<unknown>;
+  /** Appends what agents logged, in this order. */
+  appendLogs(lines: readonly LogLine[]): Promise<void>;
   /** Whether an error means that the database refused the data, not that it could not be reached. */
   refusedData(error: unknown): boolean;
 }
@@ -232,6 +248,8 @@ export interface ItemInput {
   readonly item: AgentItem;
   /** SHA-256 in hex of the content read so far, null when none was read. */
   contentHash(): string | null;
+  /** Where it is there: to be done before each call of an agent, as part of it; aborts by the call's signal. */
+  readonly begin?: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface ItemInputs {

@@ -1,6 +1,6 @@
 /** The words for where executions and items stand, and why items fail. */
 import type { ErrorCategory } from '../domain/item-error.ts';
-import type { PauseReason } from '../domain/model.ts';
+import type { LogLevel, PauseReason } from '../domain/model.ts';
 import type { ExecutionStatus, ItemStatus } from '../domain/states.ts';
 import { builder } from './builder.ts';
 
@@ -59,4 +59,14 @@ export const ErrorCategoryEnum = builder.enumType('ErrorCategory', {
     DEPENDENCY: { description: 'Something the agent needs is missing or refused; permanent.' },
     RUNTIME: { description: 'Anything else that the agent threw; permanent.' },
   } satisfies Values<ErrorCategory>,
+});
+
+export const LogLevelEnum = builder.enumType('LogLevel', {
+  description: 'How important a line of a log is.',
+  values: {
+    DEBUG: { description: 'For whoever looks for a mistake of the agent.' },
+    INFO: { description: 'What the agent does; the level of a line that has none.' },
+    WARN: { description: 'What may be a problem.' },
+    ERROR: { description: 'What is one.' },
+  } satisfies Values<LogLevel>,
 });

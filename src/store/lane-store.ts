@@ -3,6 +3,7 @@ import { claim } from './claim.ts';
 import { closeItems } from './close-items.ts';
 import { noteWait, pauseExecution, stopExecution } from './control-execution.ts';
 import type { Db } from './database.ts';
+import { appendLogs } from './item-logs.ts';
 import { fenceLanes, heldItems, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
 import { noteOverdue } from './overdue-calls.ts';
 import { settle } from './settle.ts';
@@ -24,6 +25,7 @@ export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () 
     pauseExecution: (executionId, reason) => pauseExecution(db, executionId, reason, now()),
     closeItems: (executionId, close) => closeItems(db, executionId, close, now()),
     previousResult: (executionId, ordinal, tier) => previousResult(db, executionId, ordinal, tier),
+    appendLogs: (lines) => appendLogs(db, lines),
     refusedData,
   };
 }

@@ -191,7 +191,7 @@ export class AgentThread {
       case 'asks':
         return void this.#reply(message);
       case 'said':
-        return this.#calls.get(message.call)?.log(message.text);
+        return this.#calls.get(message.call)?.log(message.text, message.level, message.dropped);
       case 'pong':
         return this.#pulse.heard();
     }

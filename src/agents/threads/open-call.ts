@@ -1,5 +1,5 @@
 /** A call of a threaded agent as the service's thread sees it: a promise, and what the agent may ask for. */
-import type { AgentContext } from '../../domain/agent-context.ts';
+import type { AgentContext, AgentLog } from '../../domain/agent-context.ts';
 import type { Answer, Question, SentContext } from './protocol.ts';
 import { packThrown } from './thrown.ts';
 
@@ -68,8 +68,9 @@ export class OpenCall {
     this.#settle.reject(error);
   }
 
-  log(text: string): void {
-    this.#context.log(text);
+  /** Hands a line of the agent's log on. */
+  log(...line: Parameters<AgentLog>): void {
+    this.#context.log(...line);
   }
 
   /** What is sent of the context. */

@@ -6,7 +6,7 @@
  */
 import type { AgentContext, AgentItem } from '../../domain/agent-context.ts';
 import type { ResultCheck } from '../../domain/agent-result.ts';
-import type { DocumentName } from '../../domain/model.ts';
+import type { DocumentName, LogLevel } from '../../domain/model.ts';
 import type { Thrown } from './thrown.ts';
 
 /** What of a context can be sent; content, signal and log follow by messages. */
@@ -40,5 +40,12 @@ export type FromThread =
   | { readonly kind: 'returned'; readonly call: number; readonly check: ResultCheck }
   | { readonly kind: 'threw'; readonly call: number; readonly thrown: Thrown }
   | { readonly kind: 'asks'; readonly call: number; readonly question: number; readonly asked: Question }
-  | { readonly kind: 'said'; readonly call: number; readonly text: string }
+  | {
+      readonly kind: 'said';
+      readonly call: number;
+      readonly text: string;
+      readonly level: LogLevel;
+      /** How many lines were left out behind it. */
+      readonly dropped: number;
+    }
   | { readonly kind: 'pong' };

@@ -1,13 +1,11 @@
 /** A call inside its thread: the context that the agent gets, whose content comes from the service by messages. */
 import type { AgentContext, AgentDocument } from '../../domain/agent-context.ts';
-import type { DocumentName } from '../../domain/model.ts';
+import { LIMITS } from '../../domain/limits.ts';
+import type { DocumentName, LogLevel } from '../../domain/model.ts';
 import type { Answer, FromThread, Question, SentContext } from './protocol.ts';
 import { unpackThrown } from './thrown.ts';
 
 type Value = Uint8Array | boolean | null;
-
-/** Longer texts are cut before they are sent: the service logs no more of them. */
-const LOG_LENGTH = 1_000;
 
 export class ThreadCall {
   readonly context: AgentContext;
@@ -16,6 +14,8 @@ export class ThreadCall {
   readonly #controller = new AbortController();
   readonly #asked: PromiseWithResolvers<Value>[] = [];
   readonly #contents = new Map<number | null, Promise<Buffer>>();
+  #logged = 0;
+  #dropped = 0;
   #ended = false;
 
   constructor(id: number, { item, ...rest }: SentContext, post: (message: FromThread) => void) {
@@ -33,9 +33,7 @@ export class ThreadCall {
         exists: async (path) => existenceOf(await this.#ask({ exists: String(path) })),
       },
       signal: this.#controller.signal,
-      log: (message) => {
-        if (!this.#ended) post({ kind: 'said', call: id, text: String(message).slice(0, LOG_LENGTH) });
-      },
+      log: (...line) => this.#log(...line),
     };
   }
 
@@ -55,6 +53,27 @@ export class ThreadCall {
   end(): void {
     this.#ended = true;
     for (const asked of this.#asked) asked.reject(new Error('The call has ended.'));
+  }
+
+  /** Tells how many lines were left out; to be called before the answer is posted, which ends the call's log. */
+  closeLog(): void {
+    // The message itself is a line too many, and is counted as one.
+    if (this.#dropped > 0) this.#say('', 'INFO', this.#dropped - 1);
+    this.#dropped = 0;
+  }
+
+  /** Hands a line on; of those that the service would not keep, only their number. */
+  #log(message: string, level: LogLevel = 'INFO', dropped = 0): void {
+    if (this.#ended) return;
+    const more = Number.isSafeInteger(dropped) && dropped > 0 ? dropped : 0;
+    this.#logged += 1;
+    if (this.#logged > LIMITS.logLines) this.#dropped += 1 + more;
+    else
+      this.#say(String(message).slice(0, LIMITS.logLineLength + 1), typeof level === 'string' ? level : 'INFO', more);
+  }
+
+  #say(text: string, level: LogLevel, dropped: number): void {
+    this.#post({ kind: 'said', call: this.#id, text, level, dropped });
   }
 
   #ask(asked: Question): Promise<Value> {

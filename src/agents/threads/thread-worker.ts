@@ -52,8 +52,10 @@ async function run({ call, agent, thread }: Start): Promise<void> {
     const code = agents.get(agent);
     if (code === undefined) throw new Error('The agent is not loaded.');
     const check = checkResult(await code(thread.context));
+    thread.closeLog();
     post({ kind: 'returned', call, check });
   } catch (error) {
+    thread.closeLog();
     post({ kind: 'threw', call, thrown: packThrown(error) });
   } finally {
     calls.delete(call);
