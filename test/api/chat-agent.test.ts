@@ -14,6 +14,7 @@ import {
 import { temporaryFolder } from '../support/data-folder.ts';
 import { seeded } from '../support/seeded.ts';
 import { dig } from '../support/server.ts';
+import { until } from '../support/until.ts';
 import { startWholeApp, type WholeApp } from '../support/whole-app.ts';
 
 const SECRET = 'sk-9f86d081884c7d659a2feaa0c55ad015';
@@ -162,6 +163,43 @@ describe.each(['embedded', 'postgres'] as const)('chat agents (%s)', (kind) => {
     expect(endpoint.requests.length).toBeGreaterThan(220);
   });
 });
+
+test('an account without credit pauses its batch before it fails many items, and goes on when there is credit', async () => {
+  const endpoint = await startChatEndpoint();
+  const settings = { BATCHYARD_ALLOW_PRIVATE_HOSTS: '127.0.0.1', BATCHYARD_STORM_LIMIT_MS: '1000' };
+  const app = await startWholeApp('embedded', {}, settings);
+  const chat = { baseURL: endpoint.baseURL, model: 'tiny' };
+  await app.mutate('createAgent', '__typename', { name: 'poor', config: { chat } });
+  endpoint.answer((_request, response) =>
+    sendError(response, 429, { message: 'You exceeded your current quota.', code: 'insufficient_quota' }),
+  );
+  const spec = { name: 'poor', agent: 'poor', input: { items: texts(300) }, execution: { concurrency: 5 } };
+  const created = await app.mutate('createBatchExecution', 'batchExecution { id }', { source: { spec } });
+  const id = dig(created, 'batchExecution', 'id');
+  const show = 'query ($id: ID!) { batchExecution(id: $id) { status pauseReason endedAt counts { failed } } }';
+  const paused = await until(async () => {
+    const state = await app.ask(show, { id });
+    return dig(state, 'status') === 'PAUSED' ? state : null;
+  }, 50_000);
+  expect(paused).toMatchObject({ pauseReason: 'AGENT_STORM' });
+  expect(dig(paused, 'counts', 'failed')).toBeLessThan(50);
+  endpoint.answer((_request, response) => send(response, 200, completion('ok')));
+  const failed = await until(async () => {
+    const state = await app.ask(show, { id });
+    // The pause between trials has grown beyond this test's limit for storms, so that it may be paused again.
+    if (dig(state, 'status') === 'PAUSED')
+      await app.mutate('resumeBatchExecution', '__typename', { batchExecutionId: id });
+    return dig(state, 'endedAt') === null ? null : Number(dig(state, 'counts', 'failed'));
+  }, 50_000);
+  expect(failed).toBeGreaterThan(0);
+  const retried = await app.mutate('retryFailedItems', 'retriedCount', { batchExecutionId: id, mode: 'ALL' });
+  expect(retried).toMatchObject({ retriedCount: failed });
+  expect(await app.ended(id, 'status counts { succeeded }')).toMatchObject({
+    ...{ status: 'COMPLETED', counts: { succeeded: 300 } },
+  });
+  await app.stop();
+  await endpoint.stop();
+}, 150_000);
 
 test('the example asks a model about every file of a folder, also when it is run again', async () => {
   const folders = temporaryFolder();
