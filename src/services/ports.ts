@@ -22,6 +22,8 @@ export interface AgentCatalog {
   resolve(projectId: string, reference: string): Promise<{ agent: Agent; version: AgentVersion } | null>;
   /** Every problem of a config against the version's schema, as messages with JSON Pointers; empty when it fits. */
   configProblems(versionId: string, config: unknown): Promise<readonly { path: string; message: string }[]>;
+  /** Why a tier's userMessage cannot be used by this version, to follow its place; null when it can. */
+  messageProblem(versionId: string, message: string): Promise<string | null>;
   /** The rules of the config that an agent of this kind is stored with. */
   configOf(kind: StoredAgentKind): ZodType;
   /** Why a value is no JSON Schema for the configs of tiers, in words; null when it is one. */

@@ -134,6 +134,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   const outputs = options.outputs ?? { schemaProblems: never, misses: never };
   const catalog: AgentCatalog = {
     ...{ resolve: never, configProblems: never, configOf: never, schemaProblem: never, refresh: never },
+    messageProblem: never,
     problems: () => [],
   };
   const deps: ServiceDeps = {
