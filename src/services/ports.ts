@@ -15,6 +15,7 @@ import type { InputFilters } from '../domain/spec.ts';
 import type { Db } from '../store/database.ts';
 import type { SecretBox } from '../store/secret-box.ts';
 import type { ExecutionFeed } from './execution-feed.ts';
+import type { ListFeed } from './list-feed.ts';
 
 /** Finds agents by what a user wrote, and checks configs against their schemas. */
 export interface AgentCatalog {
@@ -69,6 +70,17 @@ export interface ElementSources {
   exists(datasource: Datasource, elementId: string, path: string): Promise<boolean | null>;
 }
 
+/**
+ * Fetches a document by its URL; `mediaType` is null where the server does not tell it.
+ *
+ * Throws an object with `code`, `category` and what else an item's error needs, or the signal's reason.
+ */
+export type FetchDocument = (
+  url: string,
+  maxBytes: number,
+  signal: AbortSignal | null,
+) => Promise<{ readonly bytes: Buffer; readonly mediaType: string | null }>;
+
 /** What the services tell the engine, after their commit. */
 export interface EngineControl {
   /** An execution was created, retried or cancelled: look at its row. Returns at once. */
@@ -98,6 +110,7 @@ export interface ServiceDeps {
   readonly engine: EngineControl;
   readonly publish: Publish;
   readonly feed: ExecutionFeed;
+  readonly lists: Pick<ListFeed, 'open' | 'head'>;
   readonly resultLinks: ResultLinks;
   readonly secretBox: SecretBox;
 }
