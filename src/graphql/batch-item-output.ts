@@ -3,7 +3,6 @@ import { LIMITS } from '../domain/limits.ts';
 import type { Artifact, FieldError, ItemFailure, ItemResult } from '../domain/model.ts';
 import { ErrorCategoryEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
-import { actorOf } from './context.ts';
 import { millisecondsOf } from './milliseconds.ts';
 import { CallUsageType } from './token-usage.ts';
 
@@ -18,16 +17,7 @@ export const FieldErrorType = builder.objectRef<FieldError>('FieldError').implem
   }),
 });
 
-/** An artifact with the result that it is of. */
-interface ShownArtifact extends Artifact {
-  readonly of: ItemResult;
-}
-
-/** The artifacts of a result as the schema shows them. */
-export const artifactsOf = (result: ItemResult | null): ShownArtifact[] =>
-  result === null ? [] : result.artifacts.map((artifact) => ({ ...artifact, of: result }));
-
-export const ArtifactType = builder.objectRef<ShownArtifact>('Artifact').implement({
+export const ArtifactType = builder.objectRef<Artifact>('Artifact').implement({
   description: 'A file-like output of an item. It has either `content` or `url`.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Its id within the result.' }),
@@ -39,16 +29,6 @@ export const ArtifactType = builder.objectRef<ShownArtifact>('Artifact').impleme
     }),
     content: t.exposeString('content', { nullable: true, description: 'Its bytes in base64; null when it has a URL.' }),
     url: t.exposeString('url', { nullable: true, description: 'Where its bytes are; null when it has content.' }),
-    downloadUrl: t.string({
-      nullable: true,
-      description: `Where to download its content, as a path on this service that works as \`resultsUrl\` does: without a key for ${LIMITS.resultsUrlMinutes} minutes. null when it has a URL.`,
-      resolve: ({ id, content, of }, _args, ctx) => {
-        if (content === null) return null;
-        const { executionId, ordinal, tier } = of;
-        const token = ctx.deps.resultLinks.sign(actorOf(ctx), executionId, ctx.deps.now());
-        return `/executions/${executionId}/items/${ordinal}/artifacts/${encodeURIComponent(id)}?tier=${tier}&token=${token}`;
-      },
-    }),
   }),
 });
 
@@ -123,7 +103,7 @@ export const TierResultType = builder.objectRef<ItemResult>('TierResult').implem
       type: [ArtifactType],
       complexity: { field: DATA_COST, multiplier: 2 },
       description: 'Files that the agent made.',
-      resolve: artifactsOf,
+      resolve: (result) => [...result.artifacts],
     }),
     contentHash: t.exposeString('contentHash', {
       nullable: true,
