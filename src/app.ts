@@ -1,5 +1,6 @@
 /** Builds every part of the service once, and starts and stops them in order. */
 
+import { createDocumentFetch } from './agents/net/fetch-document.ts';
 import { createOutgoing } from './agents/net/outgoing.ts';
 import { createOutputChecker } from './agents/output/output-checker.ts';
 import { createRegistry } from './agents/registry.ts';
@@ -15,8 +16,10 @@ import { createLogger, type Logger } from './log.ts';
 import { type RunningServer, startServer } from './server/server.ts';
 import { authenticate, stillValid } from './services/authenticate.ts';
 import { bootstrap } from './services/bootstrap.ts';
+import { createChangeLog } from './services/change-log.ts';
 import { createDraftSweep } from './services/end-stale-drafts.ts';
 import { createItemInputs } from './services/item-inputs.ts';
+import { createListFeed } from './services/list-feed.ts';
 import { createLiveFeed } from './services/live-feed.ts';
 import { openSession } from './services/open-session.ts';
 import type { ServiceDeps } from './services/ports.ts';
@@ -115,15 +118,23 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   await registry.start();
 
   const sources = createSources(db, config.foldersDir);
-  const { events, publish } = createExecutionPubSub();
+  const { events, publish: tell } = createExecutionPubSub();
+  const lists = await started('lists', createListFeed(db, onError), (part) => part.stop());
+  lists.start();
+  const changes = await started('changes', createChangeLog(db, lists.announce, onError), (part) => part.stop());
+  changes.start();
+  const publish = (executionId: string, revision: number): void => {
+    tell(executionId, revision);
+    changes.note(executionId);
+  };
   const onReadError = (error: unknown, executionId: string) =>
     log.warn({ executionId, err: error }, 'live feed read failed');
   const feed = await started('feed', createLiveFeed(db, events, onReadError), (part) => part.stop());
 
   const engine = new Engine({
     store: createLaneStore(db, node, presence.isAlive, now),
-    prepare: (executionId) => prepareExecution({ db, sources, now, kind }, executionId),
-    inputs: createItemInputs(db, sources),
+    prepare: (executionId) => prepareExecution({ db, sources, now }, executionId),
+    inputs: createItemInputs(db, { sources, fetchDocument: createDocumentFetch(outgoing, now) }),
     agents: { load: async (versionId) => (await registry.load(versionId)).run },
     outputs,
     clock: systemClock,

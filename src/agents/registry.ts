@@ -145,6 +145,10 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
       checks.set(versionId, check);
       return check(config);
     },
+    async messageProblem(versionId, message) {
+      const version = await findVersion(db, versionId);
+      return (version && storedKind(version.kind)?.messageProblem?.(message)) ?? null;
+    },
     problems: () => modules.problems(),
   };
 }

@@ -2,13 +2,15 @@
 import type { ZodType } from 'zod';
 import type { AgentRun } from '../domain/agent-context.ts';
 import type { AgentKind, StoredAgentKind } from '../domain/model.ts';
-import { ChatAgentConfig } from './chat/config.ts';
+import { ChatAgentConfig, messageProblem } from './chat/config.ts';
 import { HttpAgentConfig } from './http/config.ts';
 import { makeHttpRun } from './http/run.ts';
 import type { CheckingAgentDeps } from './stored-agent.ts';
 
 interface StoredKind {
   readonly schema: ZodType;
+  /** Why a tier's userMessage cannot be used; absent where every text can. */
+  readonly messageProblem?: (text: string) => string | null;
   /** The run of a config as it is stored: checked, and with its defaults. Rejects when it is not (any more). */
   readonly makeRun: (config: unknown, deps: CheckingAgentDeps) => Promise<AgentRun>;
 }
@@ -17,6 +19,7 @@ const KINDS: Readonly<Record<StoredAgentKind, StoredKind>> = {
   HTTP: { schema: HttpAgentConfig, makeRun: async (config, deps) => makeHttpRun(HttpAgentConfig.parse(config), deps) },
   CHAT: {
     schema: ChatAgentConfig,
+    messageProblem,
     makeRun: async (config, deps) => {
       // The client takes as long to load as much of the service; who has no chat agent does without.
       const { makeChatRun } = await import('./chat/run.ts');

@@ -18,7 +18,8 @@ export function createSources(db: Db, foldersDir: string | null): ElementSources
   const folders = createFolderSource(createFolderRoots(db, foldersDir));
   const rows = createStoredSource(db, async (projectId, { datasourceId, elementId }) => {
     const datasource = await findDatasource(db, projectId, datasourceId);
-    if (datasource === null) throw elementNotFound(elementId);
+    // Items of executions are no one else's, and could stand for each other in a circle.
+    if (datasource === null || datasource.kind === 'INLINE') throw elementNotFound(elementId);
     return await sourceOf(datasource).read(datasource, elementId);
   });
   const results = createResultSource(db);

@@ -1,6 +1,7 @@
 /** Elements that are rows: of STORED datasources by mutation, of INLINE ones by a create call. */
+import { measureContent } from '../domain/content.ts';
 import { compileFilters } from '../domain/filters.ts';
-import type { DataElement } from '../domain/model.ts';
+import type { DataElement, StoredDocument } from '../domain/model.ts';
 import type { ElementSources } from '../services/ports.ts';
 import { countElements, findElement, listElements, readElement } from '../store/data-elements.ts';
 import type { Db } from '../store/database.ts';
@@ -22,6 +23,15 @@ export type ReadElsewhere = (
  * An item of a draft may stand for an element of another datasource, which is read through `readElsewhere`.
  */
 export function createStoredSource(db: Db, readElsewhere: ReadElsewhere): ElementSources {
+  /** The document that a reference stands for, under the reference's name. */
+  async function resolve(projectId: string, document: StoredDocument): Promise<StoredDocument> {
+    const { element: reference, filename, mediaType, remote } = document;
+    if (reference === undefined) return document;
+    const found = (await readElsewhere(projectId, reference)).documents[reference.document];
+    if (found === undefined) throw elementNotFound(reference.elementId);
+    return { ...found, filename, mediaType: remote === 'TYPED' ? mediaType : found.mediaType };
+  }
+
   return {
     async page(datasource, filters, after, limit) {
       const matches = compileFilters(filters);
@@ -52,7 +62,10 @@ export function createStoredSource(db: Db, readElsewhere: ReadElsewhere): Elemen
     async read(datasource, elementId) {
       const element = await readElement(db, datasource.id, elementId);
       if (element === null) throw elementNotFound(elementId);
-      return 'source' in element ? await readElsewhere(datasource.projectId, element.source) : element;
+      if ('source' in element) return await readElsewhere(datasource.projectId, element.source);
+      if (element.documents.every(({ element: reference }) => reference === undefined)) return element;
+      const documents = await Promise.all(element.documents.map((one) => resolve(datasource.projectId, one)));
+      return { documents, contentHash: measureContent(documents).contentHash };
     },
 
     exists: () => Promise.resolve(null),

@@ -22,6 +22,8 @@ export const LIMITS = {
   resultsUrlMinutes: 60,
   tiers: 20,
   documentsPerItem: 100,
+  /** Characters of a document's URL. */
+  urlLength: 4_000,
   /** Bytes of one element's documents together, as stored. */
   elementBytes: 50 * 1024 * 1024,
   /** Bytes of the HTTP body of one GraphQL call. */

@@ -65,17 +65,31 @@ export interface Datasource {
   readonly createdAt: Date;
 }
 
-/** One document of an element: exactly one of text, base64 and json is there. */
+/** A document of an element that is stored elsewhere in the project. */
+export interface DocumentRef {
+  readonly datasourceId: string;
+  readonly elementId: string;
+  /** Its place among the element's documents, from 0. */
+  readonly document: number;
+}
+
+/** One document of an element: exactly one of text, base64, json, url and element is there. */
 export interface StoredDocument {
   readonly filename: string;
   readonly mediaType: string;
   readonly text?: string;
   readonly base64?: string;
   readonly json?: unknown;
+  /** Fetched when the item runs. */
+  readonly url?: string;
+  /** Read when the item runs. */
+  readonly element?: DocumentRef;
+  /** url and element: whether its media type was given, or is that of the content once this is read. */
+  readonly remote?: 'TYPED' | 'UNTYPED';
 }
 
 /** What a document is called. */
-export type DocumentName = Pick<StoredDocument, 'filename' | 'mediaType'>;
+export type DocumentName = Pick<StoredDocument, 'filename' | 'mediaType' | 'remote'>;
 
 /** One input of a datasource, without its content. */
 export interface DataElement {

@@ -99,6 +99,13 @@ function leave(calls: ItemCalls, item: LaneItem, begins: boolean): boolean {
   return true;
 }
 
+const afterBegin =
+  (begin: NonNullable<ItemInput['begin']>, run: AgentRun): AgentRun =>
+  async (context) => {
+    await begin(context.signal);
+    return await run(context);
+  };
+
 /** One admitted call, recorded; resolves when it is quiet. A result is what the next tier starts from. */
 async function attempt(
   calls: ItemCalls,
@@ -120,7 +127,8 @@ async function attempt(
       calls.interruption() === null
         ? await gate.watch(() => {
             const contextFor = (own: Pick<AgentContext, 'signal'>) => contextOf(calls, item, input, previous, own);
-            call = callAgent(run, contextFor, taken.spec.execution.itemTimeoutMs, parts.clock);
+            const whole = input.begin === undefined ? run : afterBegin(input.begin, run);
+            call = callAgent(whole, contextFor, taken.spec.execution.itemTimeoutMs, parts.clock);
             calls.opened(item, call);
             return call.end;
           })

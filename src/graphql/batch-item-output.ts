@@ -3,6 +3,7 @@ import { LIMITS } from '../domain/limits.ts';
 import type { Artifact, FieldError, ItemFailure, ItemResult } from '../domain/model.ts';
 import { ErrorCategoryEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
+import { actorOf } from './context.ts';
 import { millisecondsOf } from './milliseconds.ts';
 import { CallUsageType } from './token-usage.ts';
 
@@ -17,7 +18,16 @@ export const FieldErrorType = builder.objectRef<FieldError>('FieldError').implem
   }),
 });
 
-export const ArtifactType = builder.objectRef<Artifact>('Artifact').implement({
+/** An artifact with the result that it is of. */
+interface ShownArtifact extends Artifact {
+  readonly of: ItemResult;
+}
+
+/** The artifacts of a result as the schema shows them. */
+export const artifactsOf = (result: ItemResult | null): ShownArtifact[] =>
+  result === null ? [] : result.artifacts.map((artifact) => ({ ...artifact, of: result }));
+
+export const ArtifactType = builder.objectRef<ShownArtifact>('Artifact').implement({
   description: 'A file-like output of an item. It has either `content` or `url`.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Its id within the result.' }),
@@ -29,6 +39,16 @@ export const ArtifactType = builder.objectRef<Artifact>('Artifact').implement({
     }),
     content: t.exposeString('content', { nullable: true, description: 'Its bytes in base64; null when it has a URL.' }),
     url: t.exposeString('url', { nullable: true, description: 'Where its bytes are; null when it has content.' }),
+    downloadUrl: t.string({
+      nullable: true,
+      description: `Where to download its content, as a path on this service that works as \`resultsUrl\` does: without a key for ${LIMITS.resultsUrlMinutes} minutes. null when it has a URL.`,
+      resolve: ({ id, content, of }, _args, ctx) => {
+        if (content === null) return null;
+        const { executionId, ordinal, tier } = of;
+        const token = ctx.deps.resultLinks.sign(actorOf(ctx), executionId, ctx.deps.now());
+        return `/executions/${executionId}/items/${ordinal}/artifacts/${encodeURIComponent(id)}?tier=${tier}&token=${token}`;
+      },
+    }),
   }),
 });
 
@@ -103,7 +123,7 @@ export const TierResultType = builder.objectRef<ItemResult>('TierResult').implem
       type: [ArtifactType],
       complexity: { field: DATA_COST, multiplier: 2 },
       description: 'Files that the agent made.',
-      resolve: (result) => [...result.artifacts],
+      resolve: artifactsOf,
     }),
     contentHash: t.exposeString('contentHash', {
       nullable: true,

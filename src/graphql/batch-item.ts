@@ -4,7 +4,14 @@ import type { Item, ItemFailure, ItemResult } from '../domain/model.ts';
 import { mismatchErrors } from '../domain/output-rules.ts';
 import { findItems, type ItemKey } from '../services/find-items.ts';
 import { readFailures, readNewestResults, readTierResults } from '../services/read-item-outputs.ts';
-import { ArtifactType, DATA_COST, FieldErrorType, ItemErrorType, TierResultType } from './batch-item-output.ts';
+import {
+  ArtifactType,
+  artifactsOf,
+  DATA_COST,
+  FieldErrorType,
+  ItemErrorType,
+  TierResultType,
+} from './batch-item-output.ts';
 import { ItemStatusEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
@@ -137,7 +144,7 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       type: [ArtifactType],
       complexity: { field: DATA_COST, multiplier: 2 },
       description: 'Files that the agent made along with `data`.',
-      resolve: async (item, _args, ctx) => [...((await newestResult(item, ctx))?.artifacts ?? [])],
+      resolve: async (item, _args, ctx) => artifactsOf(await newestResult(item, ctx)),
     }),
     tierResults: t.field({
       type: [TierResultType],

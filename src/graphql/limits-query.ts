@@ -34,6 +34,7 @@ const NUMBERS = {
   resultsUrlMinutes: 'Minutes that a `resultsUrl` works without a key.',
   tiers: 'Tiers of one definition.',
   documentsPerItem: 'Documents of one item.',
+  urlLength: "Characters of a document's URL.",
   elementBytes: "Bytes of one element's documents together.",
   requestBytes: 'Bytes of the body of one HTTP request.',
   socketMessageBytes: 'Bytes of one WebSocket message.',

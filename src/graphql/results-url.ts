@@ -9,6 +9,10 @@ const ResultsFormatEnum = builder.enumType('ResultsFormat', {
   description: 'How results are written.',
   values: {
     JSONL: { description: 'JSON Lines: one item a line, as a JSON object.' },
+    ZIP: {
+      description:
+        'A ZIP archive: `items/<ordinal>.json` for each item, as its line in JSON Lines, and its artifacts with content below `artifacts/<ordinal>/`, each named by its place in the list and its filename. Not compressed in itself; a client that takes gzip gets it so.',
+    },
     CSV: {
       description:
         'CSV with a header; what is JSON is in its cells as JSON text. A cell that starts with =, +, - or @ gets an apostrophe in front, so that no spreadsheet runs it.',
@@ -26,10 +30,16 @@ builder.objectFields(ExecutionType, (t) => ({
         defaultValue: 'JSONL',
         description: 'How they are written.',
       }),
+      corrected: t.arg.boolean({
+        required: true,
+        defaultValue: false,
+        description:
+          'Whether `data` is the corrected data where there is any; each item then says in `correction` which correction that is, null for none.',
+      }),
     },
-    resolve: ({ id }, { format }, ctx) => {
+    resolve: ({ id }, { format, corrected }, ctx) => {
       const token = ctx.deps.resultLinks.sign(actorOf(ctx), id, ctx.deps.now());
-      return `/executions/${id}/results.${format.toLowerCase()}?token=${token}`;
+      return `/executions/${id}/results.${format.toLowerCase()}?token=${token}${corrected ? '&corrected=true' : ''}`;
     },
   }),
 }));

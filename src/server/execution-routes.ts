@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Actor } from '../domain/model.ts';
 import { UserError } from '../domain/user-error.ts';
+import { type ArtifactPlace, artifactPlace, serveArtifact } from './artifact-route.ts';
 import { paramCredentials } from './credentials.ts';
 import { type ElementsPath, elementsMethods, serveElements } from './elements-route.ts';
 import { type StreamParts, serveItems } from './items-route.ts';
@@ -20,25 +21,29 @@ export interface ExecutionRouteParts extends StreamParts {
 /** A path below `/executions/`. */
 export interface ExecutionPath {
   readonly executionId: string;
-  readonly leaf: keyof typeof METHODS;
+  readonly leaf: keyof typeof METHODS | ArtifactPlace;
 }
 
-const PATH = /^\/executions\/([A-Za-z0-9_-]{1,100})\/(items|results\.jsonl|results\.csv)$/;
+const PATH = /^\/executions\/([A-Za-z0-9_-]{1,100})\/(.+)$/;
+const READ = ['GET', 'HEAD'] as const;
 const METHODS = {
-  items: ['GET', 'HEAD', 'POST'],
-  'results.jsonl': ['GET', 'HEAD'],
-  'results.csv': ['GET', 'HEAD'],
+  items: [...READ, 'POST'],
+  'results.jsonl': READ,
+  'results.csv': READ,
+  'results.zip': READ,
 } as const;
 
 /** What a path names, or null for one that is not ours. */
 export function executionPath(path: string): ExecutionPath | null {
-  const [, executionId, leaf] = PATH.exec(path) ?? [];
-  return executionId !== undefined && isLeaf(leaf) ? { executionId, leaf } : null;
+  const [, executionId, rest] = PATH.exec(path) ?? [];
+  if (executionId === undefined || rest === undefined) return null;
+  const leaf = isLeaf(rest) ? rest : artifactPlace(rest);
+  return leaf === null ? null : { executionId, leaf };
 }
 
-const FORMATS = { 'results.jsonl': 'JSONL', 'results.csv': 'CSV' } as const;
+const FORMATS = { 'results.jsonl': 'JSONL', 'results.csv': 'CSV', 'results.zip': 'ZIP' } as const;
 
-const isLeaf = (leaf: string | undefined): leaf is keyof typeof METHODS => leaf !== undefined && leaf in METHODS;
+const isLeaf = (leaf: string): leaf is keyof typeof METHODS => Object.hasOwn(METHODS, leaf);
 
 /** Serves a request below `/executions/` to whoever has a key for it. */
 export async function serveExecution(
@@ -47,12 +52,13 @@ export async function serveExecution(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const methods: readonly string[] = METHODS[leaf];
+  const methods: readonly string[] = typeof leaf === 'string' ? METHODS[leaf] : READ;
   if (!methods.includes(request.method ?? '')) return refuseMethod(response, methods);
   try {
     const actor = await actorOf(parts, executionId, leaf, request);
     const { deps } = parts.contextFor(actor);
-    if (leaf === 'items') await serveItems(parts, deps, actor, executionId, request, response);
+    if (typeof leaf !== 'string') await serveArtifact(deps, actor, executionId, leaf, request, response);
+    else if (leaf === 'items') await serveItems(parts, deps, actor, executionId, request, response);
     else await serveResults(parts, deps, actor, executionId, FORMATS[leaf], request, response);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

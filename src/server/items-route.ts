@@ -15,14 +15,13 @@ import type { ServiceDeps } from '../services/ports.ts';
 import { submitBatchExecution } from '../services/submit-batch-execution.ts';
 import { bodyLines } from './body-lines.ts';
 import type { KeyWatch } from './key-watch.ts';
-import { parseQuery } from './query.ts';
+import { flag, parseQuery } from './query.ts';
 import { refuseLines } from './request-guard.ts';
 import { errorBody, sendEarly, sendJson, sendUserError } from './responses.ts';
 
 /** A sender that is silent for so long is taken to be gone. */
 const IDLE_MS = 120_000;
 
-const flag = z.enum(['', 'true', 'false', '1', '0']).transform((text) => text !== 'false' && text !== '0');
 const querySchema = z.strictObject({
   from: z.coerce.number().int().min(0).max(2_147_483_646).default(0),
   submit: flag.default(false),

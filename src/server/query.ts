@@ -1,6 +1,6 @@
 /** The query string of the plain HTTP routes. */
 import type { IncomingMessage } from 'node:http';
-import type { ZodType } from 'zod';
+import { type ZodType, z } from 'zod';
 import { ValidationError } from '../domain/user-error.ts';
 import { zodIssues } from '../services/check-input.ts';
 
@@ -11,3 +11,6 @@ export function parseQuery<T>(request: IncomingMessage, schema: ZodType<T>): T {
   if (parsed.success) return parsed.data;
   throw new ValidationError(zodIssues(parsed.error, ['query']));
 }
+
+/** A parameter that is on when it is there, unless it says `false` or `0`. */
+export const flag = z.enum(['', 'true', 'false', '1', '0']).transform((text) => text !== 'false' && text !== '0');

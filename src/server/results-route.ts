@@ -1,19 +1,27 @@
-/** `GET /executions/<id>/results.jsonl` and `.csv`: all items in input order, at any moment. */
+/** `GET /executions/<id>/results.jsonl`, `.csv` and `.zip`: all items in input order, at any moment. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
+import { makeZip } from 'client-zip';
 import { z } from 'zod';
 import type { Actor, Execution } from '../domain/model.ts';
 import { NotFoundError } from '../domain/user-error.ts';
+import { archiveEntries } from '../services/export-archive.ts';
 import { exportResults, type ResultsFormat } from '../services/export-results.ts';
 import { findExecutions } from '../services/find-executions.ts';
 import type { ServiceDeps } from '../services/ports.ts';
 import type { StreamParts } from './items-route.ts';
-import { parseQuery } from './query.ts';
+import { flag, parseQuery } from './query.ts';
 
-const TYPES = { JSONL: 'application/x-ndjson; charset=utf-8', CSV: 'text/csv; charset=utf-8' } as const;
+const TYPES = {
+  JSONL: 'application/x-ndjson; charset=utf-8',
+  CSV: 'text/csv; charset=utf-8',
+  ZIP: 'application/zip',
+} as const;
 
 const querySchema = z.strictObject({
+  corrected: flag.default(false),
   after: z.coerce.number().int().min(-1).max(2_147_483_647).default(-1),
   token: z.string().optional(),
 });
@@ -32,7 +40,7 @@ export async function serveResults(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { after } = parseQuery(request, querySchema);
+  const { after, corrected } = parseQuery(request, querySchema);
   const [execution] = await findExecutions(deps, actor, [executionId]);
   if (execution == null) throw new NotFoundError('batch execution', executionId);
   const zipped = acceptsGzip(request.headers['accept-encoding'] ?? '');
@@ -43,7 +51,11 @@ export async function serveResults(
   }
   const unwatch = parts.keyWatch.watch(actor.keyId, () => response.destroy());
   try {
-    const text = exportResults(deps, actor, executionId, format, after);
+    const choice = { after, corrected };
+    const text =
+      format === 'ZIP'
+        ? Readable.from(makeZip(archiveEntries(deps, actor, executionId, choice)))
+        : exportResults(deps, actor, executionId, format, choice);
     // The fastest level: the reader is mostly faster than the best would be.
     if (zipped) await pipeline(text, createGzip({ level: constants.Z_BEST_SPEED }), response);
     else await pipeline(text, response);

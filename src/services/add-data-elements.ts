@@ -36,6 +36,7 @@ export async function addDataElements(
   requireRole(actor, 'MEMBER');
   const issues = new IssueList();
   const rows = checkElements(input.elements, ['input', 'elements'], issues, ({ filename }) => filename);
+  refuseReferences(input.elements, issues);
   issues.throwIfAny();
   return await deps.db.transaction().execute(async (tx) => {
     const datasource = await lockDatasource(tx, actor.projectId, input.datasourceId);
@@ -58,6 +59,17 @@ export async function addDataElements(
       updated: elements.filter(({ id }) => !fresh.has(id)),
     };
   });
+}
+
+/** Elements that stood for others could stand for each other in a circle; items of executions may. */
+function refuseReferences(elements: readonly ElementInput[], issues: IssueList): void {
+  for (const [index, { element, documents }] of elements.entries()) {
+    const at = ['input', 'elements', String(index)];
+    const msg = 'stands for another element, which only items of executions may';
+    if (element != null) issues.add([...at, 'element'], 'not_allowed', msg);
+    for (const [place, document] of (documents ?? []).entries())
+      if (document.element != null) issues.add([...at, 'documents', String(place), 'element'], 'not_allowed', msg);
+  }
 }
 
 /** Throws InvalidStateError unless elements may be added to and removed from the datasource. */

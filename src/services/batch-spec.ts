@@ -200,7 +200,9 @@ function checkTiers(input: BatchSpecInput, loc: Loc, issues: IssueList): readonl
     const agent = tier.agent ?? '';
     if (agent === '') issues.add([...at, 'agent'], 'missing', 'a tier needs an agent');
     const message = issues.check(userMessage.nullish(), tier.userMessage, [...at, 'userMessage']) ?? own;
-    return placed({ agent, userMessage: message, config: tier.config, limit: tier.rateLimit }, tier, at, issues);
+    const messageLoc = [...(tier.userMessage == null ? loc : at), 'userMessage'];
+    const given = { agent, userMessage: message, config: tier.config, limit: tier.rateLimit };
+    return placed(given, tier, at, issues).map((one) => ({ ...one, messageLoc }));
   });
 }
 
@@ -224,7 +226,7 @@ function placed(
     ...(limit != null && { rateLimit: { starts: limit.starts, per: limit.per ?? 'SECOND' } }),
     ...rules,
   };
-  return [{ tier, agentLoc, configLoc }];
+  return [{ tier, agentLoc, configLoc, messageLoc: [...loc, 'userMessage'] }];
 }
 
 async function checkSource(

@@ -2,6 +2,7 @@
 import { contentHash } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { Actor, Execution } from '../domain/model.ts';
+import type { PinnedTier } from '../domain/spec.ts';
 import { NotFoundError } from '../domain/user-error.ts';
 import { findDefinition } from '../store/definitions.ts';
 import { checkOutput, refuseLoop } from './batch-output.ts';
@@ -10,6 +11,7 @@ import { definitionDeleted } from './definition-words.ts';
 import { type ControlsInput, controlsSchema } from './execution-control.ts';
 import { IssueList } from './issue-list.ts';
 import { ownJson } from './own-json.ts';
+import { checkMessage } from './pin-agents.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 import type { BatchSpecInput, OverridesInput } from './spec-input.ts';
@@ -74,6 +76,15 @@ async function check(
   const overrides = checkOverrides(input.inputOverrides, ['input', 'inputOverrides'], issues);
   const isDraft = input.draft === true;
   const recipe = await checkSource(deps, actor, input.source, issues, isDraft);
+  for (const { agentVersionId } of tiersOf(recipe)) {
+    await checkMessage(
+      deps,
+      agentVersionId,
+      overrides?.userMessage,
+      ['input', 'inputOverrides', 'userMessage'],
+      issues,
+    );
+  }
   const outputLoc = ['input', 'inputOverrides', 'output'];
   const output = await checkOutput(deps.db, actor, input.inputOverrides?.output, outputLoc, issues);
   refuseLoop(recipe && inputOf(recipe), output, [...outputLoc, 'datasourceId'], issues);
@@ -82,6 +93,12 @@ async function check(
   const source = 'prepared' in recipe ? recipe.prepared.source : null;
   const draftItems = isDraft ? (source !== null && 'items' in source ? source.items : []) : null;
   return { recipe, overrides, controls, metadata: input.metadata, draftItems, request, rerunOf: null };
+}
+
+/** The tiers that a recipe runs; none of one that is refused. */
+function tiersOf(recipe: Recipe | undefined): readonly PinnedTier[] {
+  if (recipe === undefined) return [];
+  return 'prepared' in recipe ? recipe.prepared.tiers : recipe.tiers;
 }
 
 /** The datasource that a recipe reads; null where its items came with the call. */

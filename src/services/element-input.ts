@@ -3,15 +3,18 @@ import { measureContent } from '../domain/content.ts';
 import { isStorableText, jsonProblemMessage, toJsonText } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { isMediaType, mediaTypeOf } from '../domain/media-type.ts';
-import type { StoredDocument } from '../domain/model.ts';
+import type { DocumentName, StoredDocument } from '../domain/model.ts';
 import type { NewElement } from '../store/data-elements.ts';
+import { checkReference, type DocumentRefInput, pathOf, urlProblem } from './document-reference.ts';
 import type { IssueList, Loc } from './issue-list.ts';
 
-/** The content of a document: exactly one of the three. */
+/** The content of a document: exactly one of the five. */
 export interface ContentInput {
   readonly text?: string | null | undefined;
   readonly base64?: string | null | undefined;
   readonly json?: unknown;
+  readonly url?: string | null | undefined;
+  readonly element?: DocumentRefInput | null | undefined;
 }
 
 export interface DocumentInput extends ContentInput {
@@ -83,15 +86,19 @@ export function checkElement(input: ElementInput, id: string, loc: Loc, issues: 
   const { filename } = input;
   const mediaType = input.mediaType ?? first.mediaType;
   const isPlain = documents.length === 1 && first.filename === filename && first.mediaType === mediaType;
-  const names = isPlain
-    ? null
-    : documents.map((document) => ({ filename: document.filename, mediaType: document.mediaType }));
+  const isHere = documents.every(({ remote }) => remote === undefined);
+  const names = isPlain && isHere ? null : documents.map(nameOf);
   return {
     ...{ id, filename, mediaType, metadata, sizeBytes, contentHash },
     documents: JSON.stringify(documents),
     documentNames: names === null ? null : JSON.stringify(names),
   };
 }
+
+const nameOf = ({ filename, mediaType, remote }: StoredDocument): DocumentName => ({
+  ...{ filename, mediaType },
+  ...(remote !== undefined && { remote }),
+});
 
 function checkDocuments(input: ElementInput, loc: Loc, issues: IssueList): readonly StoredDocument[] {
   const { documents } = input;
@@ -110,7 +117,8 @@ function checkDocuments(input: ElementInput, loc: Loc, issues: IssueList): reado
   });
 }
 
-const KINDS = ['text', 'base64', 'json'] as const;
+const KINDS = ['text', 'base64', 'json', 'url', 'element'] as const;
+const CHOICE = `give one of ${KINDS.join(', ')}`;
 const kindsOf = (content: ContentInput) =>
   KINDS.filter((kind) => content[kind] !== undefined && content[kind] !== null);
 
@@ -123,15 +131,26 @@ function checkContent(
   const [kind, second] = kindsOf(content);
   const filename = content.filename ?? ownName;
   if (kind === undefined) {
-    issues.add(loc, 'missing', 'has no content: give one of text, base64, json');
+    issues.add(loc, 'missing', `has no content: ${CHOICE}`);
     return null;
   }
   if (second !== undefined) {
-    issues.add(loc, 'conflict', `has both ${kind} and ${second}: give one of text, base64, json`);
+    issues.add(loc, 'conflict', `has both ${kind} and ${second}: ${CHOICE}`);
     return null;
   }
   const typed = (fallback: string) => ({ filename, mediaType: content.mediaType ?? mediaTypeOf(filename, fallback) });
-  const { text, base64, json } = content;
+  const { text, base64, json, url, element } = content;
+  const remote = content.mediaType == null ? ('UNTYPED' as const) : ('TYPED' as const);
+  if (typeof url === 'string') {
+    const problem = urlProblem(url);
+    if (problem === null) return [{ ...typed(mediaTypeOf(pathOf(url))), url, remote }];
+    issues.add([...loc, 'url'], 'url', problem);
+    return null;
+  }
+  if (element != null) {
+    const reference = checkReference(element, [...loc, 'element'], issues);
+    return reference === null ? null : [{ ...typed(mediaTypeOf(element.elementId)), element: reference, remote }];
+  }
   if (typeof text === 'string') {
     if (isStorableText(text)) return [{ ...typed('text/plain'), text }];
     issues.add(

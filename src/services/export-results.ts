@@ -2,11 +2,12 @@
 import { stringify } from 'csv-stringify/sync';
 import { itemId } from '../domain/ids.ts';
 import type { Actor } from '../domain/model.ts';
+import type { Db } from '../store/database.ts';
 import { type ResultRow, readResultRows } from '../store/result-rows.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 
-export const RESULTS_FORMATS = ['JSONL', 'CSV'] as const;
+export const RESULTS_FORMATS = ['JSONL', 'CSV', 'ZIP'] as const;
 export type ResultsFormat = (typeof RESULTS_FORMATS)[number];
 
 /** The fields of an item and the columns of a line, in their order. */
@@ -14,14 +15,24 @@ const COLUMNS = [
   ...(['ordinal', 'id', 'dataElementId', 'filename', 'metadata', 'status', 'tier', 'attempts', 'retryCount'] as const),
   ...(['data', 'fieldErrors', 'artifacts', 'error', 'startedAt', 'endedAt'] as const),
 ];
-type Column = (typeof COLUMNS)[number];
+/** Only where corrected data is asked for: which correction the data is of. */
+const CORRECTION = 'correction';
+type Column = (typeof COLUMNS)[number] | typeof CORRECTION;
 
 /** A value as JSON text; null is absent. */
 type Fields = { readonly [column in Column]: string | number | null };
 const JSON_COLUMNS: ReadonlySet<Column> = new Set<Column>(['metadata', 'data', 'fieldErrors', 'artifacts', 'error']);
 
+/** Which items, and which of their data. */
+export interface ExportChoice {
+  /** The items behind this ordinal; -1: all. */
+  readonly after: number;
+  /** Whether `data` is the corrected data where there is any. */
+  readonly corrected: boolean;
+}
+
 /**
- * The items behind an ordinal (-1: all) as pieces of text, each of a bounded number of items and bytes.
+ * The items behind an ordinal as pieces of text, each of a bounded number of items and bytes.
  *
  * Every piece shows the items as they are when it is read; it ends with the last item there is then. A CSV has its
  * header only where it starts with the first item. Needs READER; the execution must be there.
@@ -30,27 +41,45 @@ export async function* exportResults(
   { db }: Pick<ServiceDeps, 'db'>,
   actor: Actor,
   executionId: string,
-  format: ResultsFormat,
-  after: number,
+  format: Exclude<ResultsFormat, 'ZIP'>,
+  choice: ExportChoice,
 ): AsyncGenerator<string, void> {
   requireRole(actor, 'READER');
-  if (format === 'CSV' && after < 0) yield csvOf([COLUMNS]);
-  let last = after;
-  for (;;) {
-    const rows = await readResultRows(db, actor.projectId, executionId, last);
-    const end = rows.at(-1);
-    if (end === undefined) return;
-    last = end.ordinal;
+  const columns = columnsOf(choice);
+  if (format === 'CSV' && choice.after < 0) yield csvOf([columns]);
+  for await (const rows of exportedRows(db, actor, executionId, choice)) {
     const items = rows.map((row) => fieldsOf(executionId, row));
-    yield format === 'CSV' ? csvOf(items.map((item) => COLUMNS.map((column) => item[column]))) : linesOf(items);
+    yield format === 'CSV'
+      ? csvOf(items.map((item) => columns.map((column) => item[column])))
+      : items.map((item) => `${lineOf(item, columns)}\n`).join('');
   }
 }
 
-const linesOf = (items: readonly Fields[]): string => items.map((item) => `${lineOf(item)}\n`).join('');
+/** The rows of an export, page by page. */
+export async function* exportedRows(
+  db: Db,
+  { projectId }: Actor,
+  executionId: string,
+  { after, corrected }: ExportChoice,
+): AsyncGenerator<readonly ResultRow[], void> {
+  for (let last = after; ; ) {
+    const rows = await readResultRows(db, projectId, executionId, last, corrected);
+    const end = rows.at(-1);
+    if (end === undefined) return;
+    last = end.ordinal;
+    yield rows;
+  }
+}
 
-function lineOf(item: Fields): string {
+/** A row as the JSON object that JSON Lines have for it. */
+export const objectOf = (executionId: string, row: ResultRow, choice: ExportChoice): string =>
+  lineOf(fieldsOf(executionId, row), columnsOf(choice));
+
+const columnsOf = ({ corrected }: ExportChoice): readonly Column[] => (corrected ? [...COLUMNS, CORRECTION] : COLUMNS);
+
+function lineOf(item: Fields, columns: readonly Column[]): string {
   // User JSON goes in as the text it is stored as: reading and writing it would double the time.
-  const parts = COLUMNS.map((column) => {
+  const parts = columns.map((column) => {
     const value = item[column];
     const isText = typeof value === 'string' && !JSON_COLUMNS.has(column);
     return `"${column}":${isText ? JSON.stringify(value) : value}`;
@@ -79,6 +108,7 @@ function fieldsOf(executionId: string, row: ResultRow): Fields {
     error: row.code === null ? null : errorOf(row),
     startedAt: row.startedAt?.toISOString() ?? null,
     endedAt: row.endedAt?.toISOString() ?? null,
+    correction: row.correction,
   };
 }
 

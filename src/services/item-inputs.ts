@@ -1,14 +1,13 @@
 /** The inputs of claimed items, for the engine: what is listed at once, content when an agent asks for it. */
 import type { AgentDocument } from '../domain/agent-context.ts';
-import { documentBytes } from '../domain/content.ts';
-import type { Datasource, DocumentName, StoredDocument } from '../domain/model.ts';
+import type { Datasource, DocumentName } from '../domain/model.ts';
 import type { ItemInput, ItemInputs } from '../engine/ports.ts';
 import type { Db } from '../store/database.ts';
 import { findExecutionDatasource, type InputRow, readInputs } from '../store/item-inputs.ts';
-import type { ElementSources } from './ports.ts';
+import { type Content, type ContentParts, ItemContent } from './item-content.ts';
 
 /** The engine's view of the datasources. */
-export function createItemInputs(db: Db, sources: ElementSources): ItemInputs {
+export function createItemInputs(db: Db, parts: ContentParts): ItemInputs {
   return {
     async load(executionId, ordinals) {
       const [datasource, rows] = await Promise.all([
@@ -16,71 +15,66 @@ export function createItemInputs(db: Db, sources: ElementSources): ItemInputs {
         readInputs(db, executionId, ordinals),
       ]);
       if (datasource === null) return new Map();
-      return new Map(rows.map((row) => [row.ordinal, inputOf(sources, datasource, row)]));
+      return new Map(rows.map((row) => [row.ordinal, inputOf(parts, datasource, row)]));
     },
   };
 }
 
-function inputOf(sources: ElementSources, datasource: Datasource, row: InputRow): ItemInput {
-  let hash: string | null = null;
-  // Read once and kept while the item is in its slot; a failed read is tried again by the next call.
-  let reading: Promise<readonly StoredDocument[]> | null = null;
-  const read = (): Promise<readonly StoredDocument[]> => {
-    reading ??= sources.read(datasource, row.elementId).then(
-      (content) => {
-        hash = content.contentHash;
-        return content.documents;
-      },
-      (error: unknown) => {
-        reading = null;
-        throw error;
-      },
-    );
-    return reading;
-  };
+function inputOf(parts: ContentParts, datasource: Datasource, row: InputRow): ItemInput {
+  const content = new ItemContent(parts, datasource, row.elementId);
   const names = row.documentNames ?? [{ filename: row.filename, mediaType: row.mediaType }];
-  const documents = names.map((name, index) => lazyDocument(name, async () => (await read())[index]));
-  const first =
-    documents[0] ??
-    lazyDocument({ filename: row.filename, mediaType: row.mediaType }, () => Promise.resolve(undefined));
+  const documents = names.map((name, index) => lazyDocument(name, () => content.document(index, name.filename)));
+  const [name] = names;
+  const first = documents[0] ?? lazyDocument(row, () => content.document(0, row.filename));
+  const { ordinal, elementId, filename, mediaType, metadata } = row;
   return {
-    contentHash: () => hash,
+    contentHash: () => content.hash,
+    ...(row.documentNames?.some(({ remote }) => remote !== undefined) && {
+      begin: (signal) => beginCall(content, documents, row.documentNames ?? [], signal),
+    }),
     item: {
-      ordinal: row.ordinal,
-      dataElementId: row.elementId,
-      filename: row.filename,
-      mediaType: row.mediaType,
-      metadata: row.metadata,
+      ordinal,
+      dataElementId: elementId,
+      filename,
+      metadata,
       documents,
+      get mediaType() {
+        // The type of an element that was given none is that of its first document.
+        return name?.remote === 'UNTYPED' && name.mediaType === mediaType ? first.mediaType : mediaType;
+      },
       text: () => first.text(),
       bytes: () => first.bytes(),
       json: () => first.json(),
-      exists: (path) => sources.exists(datasource, row.elementId, path),
+      exists: (path) => parts.sources.exists(datasource, elementId, path),
     },
   };
 }
 
-function lazyDocument(name: DocumentName, read: () => Promise<StoredDocument | undefined>): AgentDocument {
+/** Fetches what has no media type of its own, so that the agent is told it; the rest waits until it is asked for. */
+async function beginCall(
+  content: ItemContent,
+  documents: readonly AgentDocument[],
+  names: readonly DocumentName[],
+  signal: AbortSignal,
+): Promise<void> {
+  content.signal = signal;
+  await Promise.all(documents.filter((_, index) => names[index]?.remote === 'UNTYPED').map((one) => one.bytes()));
+}
+
+function lazyDocument({ filename, mediaType, remote }: DocumentName, read: () => Promise<Content>): AgentDocument {
+  let known = mediaType;
   const bytes = async (): Promise<Buffer> => {
-    const document = await read();
-    if (document === undefined) throw new MissingDocument(name.filename);
-    return documentBytes(document);
+    const content = await read();
+    if (remote !== undefined) known = content.mediaType;
+    return content.bytes;
   };
   return {
-    ...name,
+    filename,
+    get mediaType() {
+      return known;
+    },
     bytes,
     text: async () => (await bytes()).toString('utf8'),
     json: async () => JSON.parse((await bytes()).toString('utf8')),
   };
-}
-
-/** The element has fewer documents now than when its items were frozen. */
-class MissingDocument extends Error {
-  readonly code = 'document_not_found';
-  readonly category = 'DEPENDENCY';
-  readonly transient = false;
-  constructor(filename: string) {
-    super(`The element no longer has the document ${JSON.stringify(filename)}.`);
-    this.name = 'MissingDocument';
-  }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { LIMITS } from '../domain/limits.ts';
 import type { ValidationIssue } from '../domain/user-error.ts';
 import type { NewElement } from '../store/data-elements.ts';
-import type { IndexedElement } from '../store/draft-items.ts';
+import type { IndexedElement } from '../store/draft-rows.ts';
 import { MAX_INDEX } from './draft-items.ts';
 import { checkElement, defaultItemId } from './element-input.ts';
 import { IssueList } from './issue-list.ts';

@@ -12,6 +12,8 @@ export interface PlacedTier {
   readonly tier: TierSpec;
   readonly agentLoc: Loc;
   readonly configLoc: Loc;
+  /** Where its userMessage is; absent where that was checked before. */
+  readonly messageLoc?: Loc;
 }
 
 /**
@@ -25,7 +27,7 @@ export async function pinAgents(
   issues: IssueList,
 ): Promise<readonly PinnedTier[] | undefined> {
   const pinned: PinnedTier[] = [];
-  for (const { tier, agentLoc, configLoc } of tiers) {
+  for (const { tier, agentLoc, configLoc, messageLoc } of tiers) {
     const found = await findAgentVersion(deps, actor, tier.agent);
     if (found === null) {
       issues.add(agentLoc, 'not_found', unknownAgent(deps, actor, tier.agent));
@@ -39,12 +41,26 @@ export async function pinAgents(
         .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'));
       issues.add([...configLoc, ...segments], 'config', message, { agent: agent.name, version: version.version });
     }
+    if (messageLoc !== undefined) await checkMessage(deps, version.id, tier.userMessage, messageLoc, issues);
     pinned.push({
       ...tier,
       ...{ agentId: agent.id, agentName: agent.name, agentVersionId: version.id, agentVersion: version.version },
     });
   }
   return pinned.length === tiers.length ? pinned : undefined;
+}
+
+/** Notes where an agent's version cannot use a userMessage, whose meaning is the agent's own. */
+export async function checkMessage(
+  { agents }: Pick<ServiceDeps, 'agents'>,
+  agentVersionId: string,
+  message: string | undefined,
+  loc: Loc,
+  issues: IssueList,
+): Promise<void> {
+  if (message === undefined || issues.all.some((issue) => issue.loc.join() === loc.join())) return;
+  const problem = await agents.messageProblem(agentVersionId, message);
+  if (problem !== null) issues.add(loc, 'template', problem);
 }
 
 /**

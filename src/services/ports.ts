@@ -15,6 +15,7 @@ import type { InputFilters } from '../domain/spec.ts';
 import type { Db } from '../store/database.ts';
 import type { SecretBox } from '../store/secret-box.ts';
 import type { ExecutionFeed } from './execution-feed.ts';
+import type { ListFeed } from './list-feed.ts';
 
 /** Finds agents by what a user wrote, and checks configs against their schemas. */
 export interface AgentCatalog {
@@ -22,6 +23,8 @@ export interface AgentCatalog {
   resolve(projectId: string, reference: string): Promise<{ agent: Agent; version: AgentVersion } | null>;
   /** Every problem of a config against the version's schema, as messages with JSON Pointers; empty when it fits. */
   configProblems(versionId: string, config: unknown): Promise<readonly { path: string; message: string }[]>;
+  /** Why a tier's userMessage cannot be used by this version, to follow its place; null when it can. */
+  messageProblem(versionId: string, message: string): Promise<string | null>;
   /** The rules of the config that an agent of this kind is stored with. */
   configOf(kind: StoredAgentKind): ZodType;
   /** Why a value is no JSON Schema for the configs of tiers, in words; null when it is one. */
@@ -67,6 +70,17 @@ export interface ElementSources {
   exists(datasource: Datasource, elementId: string, path: string): Promise<boolean | null>;
 }
 
+/**
+ * Fetches a document by its URL; `mediaType` is null where the server does not tell it.
+ *
+ * Throws an object with `code`, `category` and what else an item's error needs, or the signal's reason.
+ */
+export type FetchDocument = (
+  url: string,
+  maxBytes: number,
+  signal: AbortSignal | null,
+) => Promise<{ readonly bytes: Buffer; readonly mediaType: string | null }>;
+
 /** What the services tell the engine, after their commit. */
 export interface EngineControl {
   /** An execution was created, retried or cancelled: look at its row. Returns at once. */
@@ -96,6 +110,7 @@ export interface ServiceDeps {
   readonly engine: EngineControl;
   readonly publish: Publish;
   readonly feed: ExecutionFeed;
+  readonly lists: Pick<ListFeed, 'open' | 'head'>;
   readonly resultLinks: ResultLinks;
   readonly secretBox: SecretBox;
 }

@@ -13,18 +13,11 @@ import { named } from './statement-name.ts';
  * `item_result`. A correction of an earlier round's result does not count for a later one.
  */
 export function presentData(result: string): RawBuilder<unknown> {
-  return sql`coalesce(${correctionOf(result, 'data')}, ${sql.ref(`${result}.data`)})`;
-}
-
-/** The number of a result's newest correction, null where it has none; `result` as for `presentData`. */
-export const presentCorrection = (result: string): RawBuilder<number | null> => correctionOf(result, 'number');
-
-function correctionOf<T>(result: string, column: 'data' | 'number'): RawBuilder<T> {
   const of = (name: string) => sql.ref(`${result}.${name}`);
-  return sql<T>`(select correction.${sql.ref(column)} from item_correction correction
+  return sql`coalesce((select correction.data from item_correction correction
     where correction.execution_id = ${of('executionId')} and correction.ordinal = ${of('ordinal')}
       and correction.tier = ${of('tier')} and correction.round = ${of('round')}
-    order by correction.number desc limit 1)`;
+    order by correction.number desc limit 1), ${of('data')})`;
 }
 
 /** An item's newest result as it stands, and what a further correction must know. */
@@ -69,8 +62,8 @@ export async function findPresentResult(
     .where('x.projectId', '=', projectId)
     .where('r.executionId', '=', executionId)
     .where('r.ordinal', '=', ordinal)
-    .orderBy('r.round', 'desc')
     .orderBy('r.tier', 'desc')
+    .orderBy('r.round', 'desc')
     .limit(1)
     .executeTakeFirst();
 }

@@ -16,7 +16,10 @@ export interface ResultRow {
   readonly retryCount: number;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
+  /** The corrected data where that was asked for and there is any. */
   readonly data: string | null;
+  /** Which correction the data is of; null for what the agent returned. */
+  readonly correction: number | null;
   readonly fieldErrors: string | null;
   /** Without their content. */
   readonly artifacts: string | null;
@@ -36,6 +39,14 @@ const ROWS = 1_000;
 /** Bytes, as stored, after which a page ends; a single item may be larger. */
 const BYTES = 1_000_000;
 
+/** As `presentData` has it, with the number. */
+const NEWEST_CORRECTION = sql`left join lateral (
+    select data, number from item_correction
+    where execution_id = i.execution_id and ordinal = i.ordinal and tier = r.tier and round = r.round
+    order by number desc limit 1
+  ) c on true`;
+const NO_CORRECTION = sql`cross join (select null::json as data, null::int as number) c`;
+
 /**
  * The next items behind an ordinal, at least one while there are any: at most 1,000, or a megabyte as stored.
  *
@@ -47,6 +58,7 @@ export async function readResultRows(
   projectId: string,
   executionId: string,
   after: number,
+  corrected = false,
 ): Promise<readonly ResultRow[]> {
   const range = (table: string) =>
     sql`${sql.ref(`${table}.executionId`)} = ${executionId} and ${sql.ref(`${table}.ordinal`)} > ${after}
@@ -54,18 +66,19 @@ export async function readResultRows(
   const { rows } = await sql<ResultRow>`/* readResultRows */
 with page as materialized (
   select i.ordinal, n.element_id, n.filename, n.metadata, i.status, i.tier, i.attempt, i.retry_count, i.started_at,
-    i.ended_at, r.data, r.field_errors, r.artifacts, f.category, f.transient, f.code, f.message, f.details,
+    i.ended_at, coalesce(c.data, r.data) as data, c.number as correction, r.field_errors, r.artifacts, f.category, f.transient, f.code, f.message, f.details,
     f.attempt as failed_attempt, f.tier as failed_tier, f.round as failed_round, f.at as failed_at,
-    sum(200 + coalesce(pg_column_size(n.metadata), 0) + coalesce(pg_column_size(r.data), 0) + coalesce(pg_column_size(r.field_errors), 0)
+    sum(200 + coalesce(pg_column_size(n.metadata), 0) + coalesce(pg_column_size(c.data), pg_column_size(r.data), 0) + coalesce(pg_column_size(r.field_errors), 0)
       + coalesce(pg_column_size(r.artifacts), 0) + coalesce(pg_column_size(f.message), 0)
       + coalesce(pg_column_size(f.details), 0)) over (order by i.ordinal) as bytes
   from batch_item i
   join batch_item_input n on n.execution_id = i.execution_id and n.ordinal = i.ordinal
   left join lateral (
-    select data, field_errors, artifacts from item_result
+    select tier, round, data, field_errors, artifacts from item_result
     where execution_id = i.execution_id and ordinal = i.ordinal and (tier < i.tier or i.status = 'SUCCEEDED')
     order by tier desc, round desc limit 1
   ) r on true
+  ${corrected ? NEWEST_CORRECTION : NO_CORRECTION}
   left join lateral (
     select category, transient, code, message, details, attempt, tier, round, at from item_failure
     where execution_id = i.execution_id and ordinal = i.ordinal
@@ -75,7 +88,7 @@ with page as materialized (
     and exists (select 1 from batch_execution x where x.id = ${executionId} and x.project_id = ${projectId})
 )
 select ordinal, element_id, filename, metadata::text as metadata, status, tier, attempt, retry_count, started_at,
-  ended_at, data::text as data, field_errors::text as field_errors, case when artifacts is not null then (
+  ended_at, data::text as data, correction, field_errors::text as field_errors, case when artifacts is not null then (
     select json_agg(json_build_object('id', a -> 'id', 'filename', a -> 'filename', 'mediaType', a -> 'mediaType',
       'sizeBytes', a -> 'sizeBytes', 'url', a -> 'url'))::text from json_array_elements(artifacts) a
   ) end as artifacts,

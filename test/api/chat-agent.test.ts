@@ -140,6 +140,25 @@ describe.each(['embedded', 'postgres'] as const)('chat agents (%s)', (kind) => {
     ]);
   });
 
+  test('take no userMessage that is no template, in a spec or in overrides', async () => {
+    const agent = nameOf(await createAgent({}));
+    const create = async (spec: object, input: object = {}) => {
+      const source = { spec: { name: 'messages', input: { items: texts(1) }, ...spec } };
+      const refused = await app.mutate('createBatchExecution', '__typename', { source, ...input });
+      return dig(refused, 'issues');
+    };
+    const issue = (...loc: string[]) => [
+      { loc: ['input', ...loc], type: 'template', msg: expect.stringContaining('{{') },
+    ];
+    expect(await create({ agent, userMessage: '{{{text}}}' })).toEqual(issue('source', 'spec', 'userMessage'));
+    const tiers = [{ agent }, { agent, userMessage: '{{> other}}' }];
+    expect(await create({ tiers })).toEqual(issue('source', 'spec', 'tiers', '1', 'userMessage'));
+    const inputOverrides = { userMessage: '{{{userMessage}}}' };
+    const overridden = await create({ tiers: [{ agent }, { agent }] }, { inputOverrides });
+    expect(overridden).toEqual(issue('inputOverrides', 'userMessage'));
+    expect(await create({ agent: 'echo', userMessage: '{{{text}}}' })).toBeUndefined();
+  });
+
   test('finish 200 items through random rate limits, each answered once', async () => {
     const random = seeded(7);
     endpoint.answer((request, response) => {

@@ -60,7 +60,10 @@ describeDatabases('changing a draft', (open) => {
       .where('id', '=', id)
       .executeTakeFirstOrThrow();
     const ordinals = Array.from({ length: total }, (_, ordinal) => ordinal);
-    const inputs = await createItemInputs(db, deps.sources).load(id, ordinals);
+    const inputs = await createItemInputs(db, {
+      sources: deps.sources,
+      fetchDocument: () => Promise.reject(new Error('nothing to fetch')),
+    }).load(id, ordinals);
     return await Promise.all(
       ordinals.map(async (ordinal) => {
         const input = inputs.get(ordinal)?.item;

@@ -24,6 +24,7 @@ export function namedAgents(schemas: Readonly<Record<string, object | null>>): A
       ),
     configOf: () => z.unknown(),
     schemaProblem: () => null,
+    messageProblem: () => Promise.resolve(null),
     refresh: () => Promise.resolve(),
     problems: () => [{ file: '/agents/broken.ts', reason: 'line 1: a secret of the operator' }],
   };

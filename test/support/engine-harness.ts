@@ -22,6 +22,7 @@ import { createSecretBox } from '../../src/store/secret-box.ts';
 import { makeProject } from './rows.ts';
 import { recountTiers } from './tier-recount.ts';
 import { until } from './until.ts';
+import { recountUsage } from './usage-recount.ts';
 
 /** What a test may set of an engine. */
 export interface HarnessOptions extends Partial<Omit<EngineParts, 'agents'>> {
@@ -110,7 +111,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   const engine = new Engine({
     store: createLaneStore(db, node, isAlive, now),
     prepare: (id) => prepareExecution({ db, sources, now }, id),
-    inputs: createItemInputs(db, sources),
+    inputs: createItemInputs(db, { sources, fetchDocument: never }),
     agents: {
       load: (versionId) => {
         const run = agents.get(versionId);
@@ -134,6 +135,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   const outputs = options.outputs ?? { schemaProblems: never, misses: never };
   const catalog: AgentCatalog = {
     ...{ resolve: never, configProblems: never, configOf: never, schemaProblem: never, refresh: never },
+    messageProblem: never,
     problems: () => [],
   };
   const deps: ServiceDeps = {
@@ -250,6 +252,8 @@ export async function checkWhole(db: Db, id: string): Promise<void> {
   const tierCounts = await recountTiers(db, id);
   if (JSON.stringify(execution.tierCounts) !== JSON.stringify(tierCounts))
     problems.push(`tiers: ${JSON.stringify(execution.tierCounts)} != ${JSON.stringify(tierCounts)}`);
+  const usage = await recountUsage(db, id);
+  if (usage !== null) problems.push(usage);
   const tiers = execution.spec.tiers.length;
   const rounds = await db.selectFrom('executionRound').select('selection').where('executionId', '=', id).execute();
   const resubmitted = rounds.some(({ selection }) => Object.hasOwn(Object(selection), 'fromTier'));

@@ -97,7 +97,9 @@ export async function startMortal(
 
   const store = options.store ?? createLaneStore(db, node, isAlive, () => clock.now());
   const sources = countedSources();
-  const inputs = options.inputs ?? createItemInputs(db, sources);
+  const inputs =
+    options.inputs ??
+    createItemInputs(db, { sources, fetchDocument: () => Promise.reject(new Error('nothing to fetch')) });
   const prepare = options.prepare ?? ((id: string) => prepareExecution({ db, sources, now: () => clock.now() }, id));
   const published: { executionId: string; revision: number }[] = [];
   const harness = await startEngine(db, {

@@ -25,7 +25,8 @@ import { makeProject } from './rows.ts';
 import { type Seeded, seeded } from './seeded.ts';
 
 const SPEED = 20;
-const END_DEADLINE_MS = 15_000;
+/** How long nothing at all may happen to an execution that is left in peace. */
+const STANDSTILL_MS = 15_000;
 
 /** What a schedule needs all along. */
 interface Scene {
@@ -141,6 +142,7 @@ async function create(scene: Scene, seed: number): Promise<void> {
     params,
     controls,
   );
+  scene.watch.follow(scene.id);
 }
 
 /** Lets some turns of the event loop pass, or some calls be made. */
@@ -249,7 +251,7 @@ async function act(scene: Scene): Promise<void> {
 
 /** Looks at the execution, as at each revision that is published. */
 async function look({ watch, db, id, calls }: Scene): Promise<void> {
-  await watch.check(id);
+  await watch.check();
   await recountTiersOf(db, id);
   if (calls.problems.length > 0) throw new Error(calls.problems.join('; '));
 }
@@ -278,11 +280,12 @@ async function leaveInPeace(scene: Scene): Promise<void> {
     scene.live = await spawn(scene, null);
   }
   const { live } = scene;
-  const end = performance.now() + END_DEADLINE_MS;
+  let [seen, since] = [0, performance.now()];
   for (;;) {
     const execution = await live.read(id);
     if (isFinalExecution(execution.status) && live.engine.busy === 0) break;
-    if (performance.now() > end) {
+    if (execution.revision > seen) [seen, since] = [execution.revision, performance.now()];
+    if (performance.now() > since + STANDSTILL_MS) {
       const { status, total, queued, running, retrying, pauseReason } = execution;
       throw new Error(
         `It does not end: ${JSON.stringify({ status, total, queued, running, retrying, pauseReason, busy: live.engine.busy })}`,

@@ -25,7 +25,7 @@ interface State extends Counts {
 export class RevisionWatch {
   readonly #db: Db;
   readonly #mayRun: () => number;
-  readonly #published = new Set<number>();
+  readonly #published = new Map<string, Set<number>>();
   #id: string | null = null;
   #last: State | null = null;
   #looking: Promise<void> = Promise.resolve();
@@ -43,18 +43,23 @@ export class RevisionWatch {
     return this.#looks;
   }
 
-  /** A revision of the execution was published. */
+  /** A revision of an execution was published, of this one or another. */
   published(id: string, revision: number): void {
-    this.#id ??= id;
-    if (id !== this.#id) return;
-    if (this.#published.has(revision)) this.#problems.push(`revision ${revision} was published twice`);
-    this.#published.add(revision);
+    const published = this.#published.get(id) ?? new Set();
+    this.#published.set(id, published);
+    if (published.has(revision)) this.#problems.push(`revision ${revision} was published twice`);
+    published.add(revision);
+    if (id === this.#id) this.#lookSoon();
+  }
+
+  /** This is the execution to look at. */
+  follow(id: string): void {
+    this.#id = id;
     this.#lookSoon();
   }
 
   /** Looks once more; throws what was wrong at any look so far. */
-  async check(id: string): Promise<void> {
-    this.#id ??= id;
+  async check(): Promise<void> {
     this.#lookSoon();
     await this.#looking;
     if (this.#problems.length > 0) throw new Error(this.#problems.slice(0, 5).join('; '));
@@ -70,8 +75,9 @@ export class RevisionWatch {
 
   async #look(): Promise<void> {
     this.#due = false;
-    const published = Math.max(0, ...this.#published);
-    const state = await readState(this.#db, this.#id ?? '');
+    if (this.#id === null) return;
+    const published = Math.max(0, ...(this.#published.get(this.#id) ?? []));
+    const state = await readState(this.#db, this.#id);
     if (state === null) return;
     this.#looks += 1;
     if (published > state.revision) this.#wrong(state, `${published} was published before it was there`);

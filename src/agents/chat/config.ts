@@ -6,7 +6,7 @@ import { LIMITS } from '../../domain/limits.ts';
 import { urlProblem } from '../net/safe-fetch.ts';
 import { schemaProblems } from '../output/schema-compile.ts';
 import { secretText } from '../secret-text.ts';
-import { FIELD_NAMES } from './field-names.ts';
+import { FIELD_NAMES, MESSAGE_FIELD_NAMES } from './field-names.ts';
 import { parseTemplate, TemplateError } from './template.ts';
 
 const { agentConnections, agentHeaders, itemTimeoutMs, jsonDepth, userMessageLength } = LIMITS;
@@ -39,13 +39,22 @@ const template = z
   .string()
   .max(userMessageLength)
   .superRefine((text, ctx) => {
-    try {
-      parseTemplate(text, FIELD_NAMES);
-    } catch (error) {
-      if (!(error instanceof TemplateError)) throw error;
-      ctx.addIssue({ code: 'custom', message: `is no template: ${error.message}` });
-    }
+    const problem = templateProblem(text, FIELD_NAMES);
+    if (problem !== null) ctx.addIssue({ code: 'custom', message: problem });
   });
+
+/** Why a text cannot be the userMessage of a chat agent's tier; null when it can. */
+export const messageProblem = (text: string): string | null => templateProblem(text, MESSAGE_FIELD_NAMES);
+
+function templateProblem(text: string, fields: ReadonlySet<string>): string | null {
+  try {
+    parseTemplate(text, fields);
+    return null;
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    return `is no template: ${error.message}`;
+  }
+}
 
 const jsonObject = (maxBytes: number) =>
   z.record(z.string(), z.unknown()).superRefine((value, ctx) => {

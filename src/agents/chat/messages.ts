@@ -10,7 +10,7 @@ import type { AgentContext, AgentDocument } from '../../domain/agent-context.ts'
 import { CHAT_LIMITS } from '../../domain/chat-rules.ts';
 import { promptError } from './chat-error.ts';
 import type { ChatAgentConfig } from './config.ts';
-import { FIELD_NAMES } from './field-names.ts';
+import { FIELD_NAMES, MESSAGE_FIELD_NAMES } from './field-names.ts';
 import { documentText, fieldsOf } from './fields.ts';
 import { mentions, parseTemplate, render, type Template, TemplateError } from './template.ts';
 
@@ -55,15 +55,12 @@ export function messageMaker(config: ChatAgentConfig): MakeMessages {
 
 function parseTierTemplate(text: string): Template {
   try {
-    return parseTemplate(text, TIER_FIELDS);
+    return parseTemplate(text, MESSAGE_FIELD_NAMES);
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     throw promptError('invalid_template', `The userMessage is no template: ${error.message}.`);
   }
 }
-
-/** A tier's message cannot contain itself. */
-const TIER_FIELDS: ReadonlySet<string> = new Set([...FIELD_NAMES].filter((name) => name !== 'userMessage'));
 
 const isImage = ({ mediaType }: AgentDocument): boolean => /^image\//i.test(mediaType);
 
