@@ -37,6 +37,22 @@ const STATEMENTS = [
     add column source_element_id text,
     add constraint data_element_source check ((source_datasource_id is null) = (source_element_id is null)),
     alter column content_hash drop not null`,
+  // The last number that a change of the project's executions has; whoever takes the next holds it until it commits.
+  `create table project_change (
+    project_id text primary key references project on delete cascade,
+    change integer not null
+  ) with (fillfactor = 50)`,
+  // One row for each execution that was ever told of, at its newest change; one that is deleted stays for a while.
+  `create table listed_change (
+    id text primary key,
+    project_id text not null,
+    change integer not null,
+    revision integer not null,
+    open boolean not null,
+    deleted boolean not null default false
+  ) with (fillfactor = 50)`,
+  'create index listed_change_order on listed_change (project_id, change, id)',
+  'create index listed_change_open on listed_change (id) where open',
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -158,6 +158,7 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     engine,
     publish,
     feed,
+    lists,
     resultLinks,
     secretBox,
   };

@@ -11,6 +11,7 @@ import { ExecutionStatusEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
 import { counted, keysetArgs, ordering, pageCost, toConnection } from './connection.ts';
 import { actorOf } from './context.ts';
+import { selects } from './selects.ts';
 
 const MetadataMatchInput = builder.inputType('MetadataMatch', {
   description: 'A value at a place in the metadata.',
@@ -27,7 +28,7 @@ const MetadataMatchInput = builder.inputType('MetadataMatch', {
   }),
 });
 
-const ExecutionFilterInput = builder.inputType('BatchExecutionFilter', {
+export const ExecutionFilterInput = builder.inputType('BatchExecutionFilter', {
   description: 'Which executions to list; all given conditions must hold. An empty list matches nothing.',
   fields: (t) => ({
     status: t.field({ type: [ExecutionStatusEnum], description: 'Executions in one of these statuses.' }),
@@ -86,6 +87,17 @@ const ExecutionOrderInput = builder.inputType('BatchExecutionOrder', {
   }),
 });
 
+/** The change number that was read before a page. */
+const HEADS = new WeakMap<object, number>();
+
+builder.objectField(ExecutionConnection, 'change', (t) =>
+  t.int({
+    description:
+      "The number that the changes of the project's executions had come to before this page was read: what comes later is told by `batchExecutionsUpdated(afterChange: …)`.",
+    resolve: (page) => HEADS.get(page) ?? 0,
+  }),
+);
+
 builder.queryField('batchExecution', (t) =>
   t.field({
     type: ExecutionType,
@@ -106,7 +118,7 @@ builder.queryField('batchExecutions', (t) =>
         filter: t.arg({ type: ExecutionFilterInput, description: 'Which executions; all by default.' }),
         orderBy: t.arg({ type: ExecutionOrderInput, description: 'Their order; newest first by default.' }),
       },
-      resolve: async (_root, { filter, orderBy, ...args }, ctx) => {
+      resolve: async (_root, { filter, orderBy, ...args }, ctx, info) => {
         const { field, direction } = orderBy ?? { field: 'CREATED_AT', direction: 'DESC' };
         const order = ordering<ListedExecution>(
           `executions.${field}.${direction}`,
@@ -115,8 +127,14 @@ builder.queryField('batchExecutions', (t) =>
         );
         const page = keysetArgs(args, order);
         const input = { filter: filter ?? {}, order: { field, ascending: direction === 'ASC' }, page };
+        // Before the rows: what changes between the two is told twice, and never not at all.
+        const change = selects(info, 'change') ? await ctx.deps.lists.head(actorOf(ctx).projectId) : 0;
         const rows = await listExecutions(ctx.deps, actorOf(ctx), input);
-        return counted(toConnection(rows, page, order), () => countExecutions(ctx.deps, actorOf(ctx), input.filter));
+        const list = counted(toConnection(rows, page, order), () =>
+          countExecutions(ctx.deps, actorOf(ctx), input.filter),
+        );
+        HEADS.set(list, change);
+        return list;
       },
     },
     ExecutionConnection,

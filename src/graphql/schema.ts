@@ -17,6 +17,7 @@ import './batch-item-attempts.ts';
 import './batch-logs.ts';
 import './batch-round.ts';
 import './batch-executions.ts';
+import './batch-executions-updated.ts';
 import './batch-input-preview.ts';
 import './cancel-batch-execution.ts';
 import './change-batch-definition.ts';

@@ -2,6 +2,7 @@
 import type { PauseReason } from '../domain/model.ts';
 import { claimableStatuses, executionMoveFrom } from '../domain/states.ts';
 import type { Db } from './database.ts';
+import { logChanges } from './listed-changes.ts';
 import { named } from './statement-name.ts';
 
 /** Pauses an execution: nothing starts any more; its new revision, or null when its status does not allow it. */
@@ -76,8 +77,10 @@ export async function changeExecution(db: Db, executionId: string, change: Execu
       .set((eb) => ({ ...change, revision: eb('revision', '+', 1) }))
       .where('id', '=', executionId)
       .$if(mustBeOpen, (query) => query.where('endedAt', 'is', null))
-      .returning('revision')
+      .returning(['revision', 'endedAt'])
       .executeTakeFirst();
+    // Nobody looks for changes of those that have ended, so this one is not left to be logged later.
+    if (row !== undefined && row.endedAt !== null) await logChanges(tx, [executionId]);
     if (row !== undefined && change.concurrency !== undefined) {
       await named(tx, 'changeShare')
         .updateTable('executionLane')

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { type ExecutionStatus, isDeletable } from '../domain/states.ts';
 import type { Db, Tx } from './database.ts';
 import { lockDatasourceWhole } from './datasources.ts';
+import { logDeletion } from './listed-changes.ts';
 import { named } from './statement-name.ts';
 
 /** What a deletion came to; `repeated`: it was deleted before. */
@@ -38,6 +39,7 @@ export async function deleteExecution(
     const isLater = endedBefore !== undefined && (row.endedAt === null || row.endedAt >= endedBefore);
     if (isLater || !isDeletable(row.status)) return { outcome: 'refused', status: row.status };
     await noteDeletion(tx, { projectId, id }, 'EXECUTION', now);
+    await logDeletion(tx, projectId, id);
     await named(tx, 'deleteExecution').deleteFrom('batchExecution').where('id', '=', id).execute();
     const own = new Set([row.inputDatasourceId, ...(row.outputDatasourceId === null ? [] : [row.outputDatasourceId])]);
     for (const datasourceId of own) await deleteUnused(tx, { projectId, id: datasourceId }, row.definitionId, now);

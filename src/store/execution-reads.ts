@@ -68,6 +68,18 @@ export async function countExecutions(db: Db, projectId: string, filter: Executi
   return (await filtered(query, projectId, filter).executeTakeFirstOrThrow()).n;
 }
 
+/** Those of the project's executions with these ids that the filter takes, in no certain order. */
+export async function findListed(
+  db: Db,
+  projectId: string,
+  filter: ExecutionFilter,
+  ids: readonly string[],
+): Promise<Execution[]> {
+  return await filtered(selectExecution(named(db, 'findListed')), projectId, filter)
+    .where('x.id', '=', anyOf(ids))
+    .execute();
+}
+
 /** The executions with these ids in the project, in no certain order. */
 export async function findExecutions(db: Db, projectId: string, ids: readonly string[]): Promise<Execution[]> {
   return await selectExecution(named(db, 'findExecutions'))

@@ -68,7 +68,11 @@ export async function markSwept(db: Db, id: string, now: Date): Promise<void> {
   await named(db, 'markSwept').updateTable('deletion').set({ sweptAt: now }).where('id', '=', id).execute();
 }
 
-/** Forgets deletions that were swept before an instant: a repeated delete no longer knows them. */
+/** Forgets deletions that were swept before an instant: neither a repeated delete nor a list knows them any longer. */
 export async function forgetDeletions(db: Db, before: Date): Promise<void> {
-  await named(db, 'forgetDeletions').deleteFrom('deletion').where('sweptAt', '<', before).execute();
+  await named(db, 'forgetDeletions')
+    .with('gone', (with_) => with_.deleteFrom('deletion').where('sweptAt', '<', before).returning('id'))
+    .deleteFrom('listedChange')
+    .where('id', 'in', (eb) => eb.selectFrom('gone').select('gone.id'))
+    .execute();
 }

@@ -26,7 +26,13 @@ import type {
   ItemLogTable,
   ItemResultTable,
 } from './item-tables.ts';
-import type { BatchDraftGapTable, BatchDraftTable, DeletionTable } from './upkeep-tables.ts';
+import type {
+  BatchDraftGapTable,
+  BatchDraftTable,
+  DeletionTable,
+  ListedChangeTable,
+  ProjectChangeTable,
+} from './upkeep-tables.ts';
 
 export interface Database {
   customer: CustomerTable;
@@ -43,6 +49,8 @@ export interface Database {
   batchDraft: BatchDraftTable;
   batchDraftGap: BatchDraftGapTable;
   deletion: DeletionTable;
+  projectChange: ProjectChangeTable;
+  listedChange: ListedChangeTable;
   executionRound: ExecutionRoundTable;
   executionLane: ExecutionLaneTable;
   executionChange: ExecutionChangeTable;

@@ -26,3 +26,21 @@ export interface DeletionTable {
   /** When nothing of it was left; null before. */
   sweptAt: Date | null;
 }
+
+/** The last number that a change of a project's executions has. */
+export interface ProjectChangeTable {
+  projectId: string;
+  change: number;
+}
+
+/** Where an execution stands among the changes of its project, for whoever follows a list. */
+export interface ListedChangeTable {
+  id: string;
+  projectId: string;
+  change: number;
+  /** The revision that was told of. */
+  revision: number;
+  /** Whether it had not ended at that revision: more is to come. */
+  open: boolean;
+  deleted: Generated<boolean>;
+}

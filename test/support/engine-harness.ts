@@ -146,6 +146,9 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     get feed() {
       return never();
     },
+    get lists() {
+      return never();
+    },
   };
   const read = async (id: string): Promise<Execution> => {
     const execution = await findExecution(db, actor.projectId, id);

@@ -7,6 +7,7 @@ import { createLogger } from '../../src/log.ts';
 import { type RunningServer, startServer } from '../../src/server/server.ts';
 import { authenticate, stillValid } from '../../src/services/authenticate.ts';
 import type { ExecutionFeed } from '../../src/services/execution-feed.ts';
+import { createListFeed, type ListFeed } from '../../src/services/list-feed.ts';
 import { createLiveFeed } from '../../src/services/live-feed.ts';
 import { openSession } from '../../src/services/open-session.ts';
 import type { Publish, ServiceDeps } from '../../src/services/ports.ts';
@@ -18,6 +19,7 @@ import { databaseDeps } from './server.ts';
 export interface ExecutionServer extends RunningServer {
   readonly deps: ServiceDeps;
   readonly feed: ExecutionFeed;
+  readonly lists: ListFeed;
   readonly publish: Publish;
   /** Listeners for an execution's events that are there now. */
   listeners(executionId: string): number;
@@ -33,7 +35,8 @@ export async function startExecutionServer(
   const { events, publish } = createExecutionPubSub();
   const log: string[] = [];
   const feed = createLiveFeed(db, events, (error) => log.push(String(error)));
-  const deps: ServiceDeps = { ...databaseDeps(db), db: watched(db), feed, publish, ...parts };
+  const lists = createListFeed(db, (error) => log.push(String(error)));
+  const deps: ServiceDeps = { ...databaseDeps(db), db: watched(db), feed, lists, publish, ...parts };
   const server = await startServer({
     schema: buildSchema(),
     authenticate: (credentials) => authenticate(deps, credentials),
@@ -52,6 +55,7 @@ export async function startExecutionServer(
   return Object.assign(server, {
     deps,
     feed,
+    lists,
     publish,
     log,
     listeners: (executionId: string) => getEventListeners(events, `batchExecution:${executionId}`).length,
