@@ -6,13 +6,12 @@ import type { Db, Tx } from '../store/database.ts';
 import { insertDatasource } from '../store/datasources.ts';
 import {
   findDraftItems,
-  type IndexedElement,
   type ItemIdentity,
   insertDraftItems,
-  insertNewDraftItems,
   refillGaps,
   removeDraftItems,
 } from '../store/draft-items.ts';
+import type { IndexedElement } from '../store/draft-rows.ts';
 import { type Draft, growDraft } from '../store/drafts.ts';
 import { findExecution } from '../store/execution-rows.ts';
 import type { ServiceDeps } from './ports.ts';
@@ -81,21 +80,6 @@ export async function storeDraftItems(
   }
   const conflicts = await findConflicts(tx, draft, rest);
   return await grow(tx, draft, added, { repeated: rest.length - conflicts.length, conflicts }, now);
-}
-
-/**
- * The same for items of which none is expected to be there, in less time.
- *
- * Where one is there all the same, the transaction fails with an error that `isTaken` knows.
- */
-export async function storeNewDraftItems(
-  tx: Tx,
-  draft: Draft,
-  items: readonly IndexedElement[],
-  now: Date,
-): Promise<StoredItems> {
-  for (const chunk of chunksOf(items)) await insertNewDraftItems(tx, draft.datasourceId, chunk, now);
-  return await grow(tx, draft, new Set(items.map(({ index }) => index)), { repeated: 0, conflicts: [] }, now);
 }
 
 /**

@@ -2,11 +2,13 @@
 import type { Actor } from '../domain/model.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
 import { NotFoundError, type ValidationIssue } from '../domain/user-error.ts';
+import { appendDraftItems } from '../store/append-draft-items.ts';
 import type { Tx } from '../store/database.ts';
-import { type IndexedElement, isTaken } from '../store/draft-items.ts';
+import { isTaken } from '../store/draft-items.ts';
+import type { IndexedElement } from '../store/draft-rows.ts';
 import { type Draft, lockDraft } from '../store/drafts.ts';
 import { findExecution } from '../store/execution-rows.ts';
-import { mustBeDraft, type StoredItems, storeDraftItems, storeNewDraftItems } from './draft-items.ts';
+import { mustBeDraft, type StoredItems, storeDraftItems } from './draft-items.ts';
 import { isBlank, type Line, readLine } from './item-line.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
@@ -159,9 +161,11 @@ export class ItemIntake {
 
   /** In the quick way while all items are new, as they are but for a stream that is sent again. */
   async #store(items: readonly IndexedElement[]): Promise<StoredItems> {
-    if (this.#allNew) {
+    const { db, now } = this.#deps;
+    if (this.#allNew && isStretch(items)) {
       try {
-        return await this.#inDraft((tx, draft) => storeNewDraftItems(tx, draft, items, this.#deps.now()));
+        const revision = await appendDraftItems(db, this.#actor.projectId, this.#id, items, now());
+        if (revision !== null) return { added: items.length, repeated: 0, conflicts: [], revision };
       } catch (error) {
         if (!isTaken(error)) throw error;
       }
@@ -178,3 +182,7 @@ export class ItemIntake {
     });
   }
 }
+
+/** Whether the indexes follow each other without a gap. */
+const isStretch = (items: readonly IndexedElement[]): boolean =>
+  items.every((item, n) => item.index === (items[0]?.index ?? 0) + n);

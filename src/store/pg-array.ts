@@ -1,8 +1,8 @@
 /**
- * PostgreSQL array literals of values that need no quoting.
+ * PostgreSQL array literals.
  *
  * A driver quotes and escapes every element of a list it is given, which for the dozen columns of a flush costs more
- * than the flush. These are for numbers and for words of our own (statuses, categories) only.
+ * than the flush. `wordArray` is for words of our own (statuses, categories) only.
  */
 
 /** `{1,2,NULL}`; cast it where it is used. */
@@ -18,6 +18,28 @@ export function intArray(values: readonly (number | null)[]): string {
 
 /** `{QUEUED,RUNNING}`; the words must consist of letters and underscores. */
 export const wordArray = (words: readonly string[]): string => `{${words.join(',')}}`;
+
+const NEEDS_ESCAPE = /[\\"]/;
+
+/**
+ * `{"a","b",NULL}` of any text; `{}` where every entry is missing.
+ *
+ * The driver writes such a list too, at several times the cost: it asks of each entry what it is.
+ */
+export function textArray(values: readonly (string | null | undefined)[]): string {
+  let text = '{';
+  let comma = '';
+  let isSparse = true;
+  for (const value of values) {
+    if (value == null) text += `${comma}NULL`;
+    else {
+      isSparse = false;
+      text += `${comma}"${NEEDS_ESCAPE.test(value) ? value.replaceAll(/[\\"]/g, '\\$&') : value}"`;
+    }
+    comma = ',';
+  }
+  return isSparse ? '{}' : `${text}}`;
+}
 
 /** The list, or an empty one where every entry is missing: `unnest` of several lists fills up with NULL. */
 export const sparse = <T>(values: readonly (T | null | undefined)[]): (T | null)[] =>
