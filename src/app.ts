@@ -133,7 +133,7 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
 
   const engine = new Engine({
     store: createLaneStore(db, node, presence.isAlive, now),
-    prepare: (executionId) => prepareExecution({ db, sources, now }, executionId),
+    prepare: (executionId) => prepareExecution({ db, sources, now, kind }, executionId),
     inputs: createItemInputs(db, { sources, fetchDocument: createDocumentFetch(outgoing, now) }),
     agents: { load: async (versionId) => (await registry.load(versionId)).run },
     outputs,

@@ -79,6 +79,8 @@ export function contentHash(value: unknown): string {
 
 /** Whether JSON text nests deeper than `max`; strings are skipped, so brackets inside them do not count. */
 function nestsDeeper(text: string, max: number): boolean {
+  // What is open must be closed.
+  if (text.length <= 2 * max) return false;
   let depth = 0;
   let inString = false;
   for (let i = 0; i < text.length; i += 1) {

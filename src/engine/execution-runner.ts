@@ -205,7 +205,9 @@ export class ExecutionRunner {
         const answer = await this.#parts.prepare(this.#id);
         more = answer.more;
         if (answer.revision !== null) this.#parts.publish(this.#id, answer.revision);
-        this.poke();
+        // The lanes are all who care for another chunk; who reads the row each time reads it once for each flush.
+        if (more) for (const lane of this.#lanes.values()) lane.poke();
+        else this.poke();
         // On the embedded database statements run in this thread: let sockets breathe between chunks.
         await new Promise<void>((resolve) => setImmediate(resolve));
       }

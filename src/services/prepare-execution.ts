@@ -10,6 +10,8 @@ import type { ElementChunk, ServiceDeps } from './ports.ts';
 
 /** Small, so that the first item starts before the rest is listed. */
 const FIRST_CHUNK = 200;
+/** Rows that one statement copies within the database; the embedded one would stall everyone with more. */
+const COPIED_ROWS = { embedded: LIMITS.sweepChunk, postgres: 4_000 } as const;
 /** Executions from this size on would leave the planner's statistics far behind. */
 const ANALYZE_FROM = 2_000;
 
@@ -18,6 +20,8 @@ export class CannotGoOn extends Error {
   readonly code = 'execution_cannot_go_on';
 }
 
+type PrepareDeps = Pick<ServiceDeps, 'db' | 'sources' | 'now'> & { readonly kind?: keyof typeof COPIED_ROWS };
+
 /**
  * Does the next step of preparing an execution; `more: false` when there is none.
  *
@@ -25,7 +29,7 @@ export class CannotGoOn extends Error {
  * and started again, freeze every element once.
  */
 export async function prepareExecution(
-  deps: Pick<ServiceDeps, 'db' | 'sources' | 'now'>,
+  deps: PrepareDeps,
   executionId: string,
 ): Promise<PrepareAnswer> {
   const unfrozen = await findUnfrozen(deps.db, executionId);
@@ -35,7 +39,7 @@ export async function prepareExecution(
 }
 
 async function freeze(
-  deps: Pick<ServiceDeps, 'db' | 'sources' | 'now'>,
+  deps: PrepareDeps,
   executionId: string,
   unfrozen: Unfrozen,
 ): Promise<PrepareAnswer> {
@@ -50,7 +54,7 @@ async function freeze(
 
 /** Appends the next elements, without those that are items already if there turn out to be any. */
 async function appendOnce(
-  deps: Pick<ServiceDeps, 'db' | 'sources' | 'now'>,
+  deps: PrepareDeps,
   executionId: string,
   unfrozen: Unfrozen,
 ): Promise<PrepareAnswer | null> {
@@ -65,27 +69,28 @@ async function appendOnce(
 
 /** Appends the next elements that match; null when there are none. */
 async function appendNext(
-  deps: Pick<ServiceDeps, 'db' | 'sources' | 'now'>,
+  deps: PrepareDeps,
   executionId: string,
   unfrozen: Unfrozen,
   dedupe: boolean,
 ): Promise<PrepareAnswer | null> {
   const datasource = await findDatasource(deps.db, unfrozen.projectId, unfrozen.datasourceId);
   if (datasource === null) throw new CannotGoOn('Its datasource is gone.');
-  const limit = unfrozen.total === 0 ? FIRST_CHUNK : LIMITS.sweepChunk;
   const { elementIds, regex, mediaTypes } = unfrozen.filters;
   let revision: number | null;
   const isPlain = regex === undefined && mediaTypes === undefined;
   const isResults = holdsResults(datasource);
+  const first = unfrozen.total === 0 ? FIRST_CHUNK : null;
   if (datasource.kind !== 'FOLDER' && isPlain && !(isResults && elementIds !== undefined)) {
     // Rows of our own that need no look from here: they are copied inside the database.
+    const limit = first ?? COPIED_ROWS[deps.kind ?? 'embedded'];
     const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit, dedupe };
     const append = isResults ? appendResultItems : appendStoredItems;
     const answer = await append(deps.db, executionId, chunk, deps.now());
     if (answer.found === 0) return null;
     ({ revision } = answer);
   } else {
-    const chunk = await nextChunk(deps, datasource, executionId, unfrozen, limit);
+    const chunk = await nextChunk(deps, datasource, executionId, unfrozen, first ?? LIMITS.sweepChunk);
     if (chunk.elements.length === 0) return null;
     revision = await appendItems(deps.db, executionId, { ...chunk, from: unfrozen, dedupe }, deps.now());
   }

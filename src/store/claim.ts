@@ -37,7 +37,10 @@ interface StretchRow {
   held: boolean;
   status: ExecutionStatus | null;
   closing: boolean | null;
-  items: [ordinal: number, tier: number, attempt: number, charged: number, deaths: number][] | null;
+  first: number;
+  take: number;
+  /** The claimed items that have a history; all others are as they were made. */
+  used: [ordinal: number, tier: number, attempt: number, charged: number, deaths: number][] | null;
   whole: boolean;
   revision: number | null;
 }
@@ -68,17 +71,19 @@ with e as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
 ), pick as materialized (
-  select i.ordinal, i.tier, i.attempt, i.charged, i.deaths
+  select count(*) as n, json_agg(json_build_array(i.ordinal, i.tier, i.attempt, i.charged, i.deaths))
+    filter (where i.tier + i.attempt + i.charged + i.deaths > 0) as used
   from e, l, lateral (
     select ordinal, tier, attempt, charged, deaths from batch_item
     where execution_id = e.id and ordinal >= e.pool_cursor and ordinal < e.pool_cursor + e.take and status = 'QUEUED'
     offset 0
   ) i where e.claimable
 ), whole as materialized (
-  select e.claimable and (select count(*) from pick) = e.take as yes, e.take > 0 as fills from e
+  select e.claimable and pick.n = e.take as yes, e.take > 0 as fills from e, pick
 ), filled as (
-  update execution_lane lane set claim = ${intArray(keep)}::int[] || array(select ordinal from pick order by ordinal)
-  from whole where whole.yes and whole.fills and lane.execution_id = ${lane.executionId} and lane.no = ${lane.no}
+  update execution_lane lane
+  set claim = ${intArray(keep)}::int[] || array(select generate_series(e.pool_cursor, e.pool_cursor + e.take - 1))
+  from e, whole where whole.yes and whole.fills and lane.execution_id = ${lane.executionId} and lane.no = ${lane.no}
 ), x as (
   update batch_execution x set pool_cursor = e.pool_cursor + e.take,
     status = case when x.status = 'QUEUED' then 'RUNNING' else x.status end,
@@ -90,9 +95,7 @@ with e as materialized (
 )
 select exists (select 1 from l) as held, coalesce((select status from x), (select status from e)) as status,
   (select closing from e) as closing, (select yes from whole) as whole, (select x.revision from x, e where e.starts) as revision,
-  (select json_agg(json_build_array(ordinal, tier, attempt, charged, deaths) order by ordinal) from pick) as items`.execute(
-    db,
-  );
+  (select pool_cursor from e) as first, (select take from e) as take, (select used from pick) as used`.execute(db);
   const row = rows[0];
   const status = row?.status ?? 'CANCELLED';
   const isClosing = row?.closing ?? true;
@@ -100,14 +103,16 @@ select exists (select 1 from l) as held, coalesce((select status from x), (selec
     return { held: row?.held ?? false, status, closing: isClosing, items: [], nextDueAt: null, revision: null };
   }
   if (!row.whole) return status === 'PREPARING' ? 'not whole yet' : 'not whole';
-  const items = (row.items ?? []).map(
-    ([ordinal, tier, attempt, charged, deaths]): ClaimedItem => ({
-      ...{ ordinal, tier, attempt, charged, deaths },
-      ...{ status: 'QUEUED', startedAt: null },
-    }),
-  );
+  const items = Array.from({ length: row.take }, (_, index): ClaimedItem => unused(row.first + index));
+  for (const [ordinal, tier, attempt, charged, deaths] of row.used ?? []) {
+    items[ordinal - row.first] = { ...unused(ordinal), tier, attempt, charged, deaths };
+  }
   return { held: true, status, closing: false, items, nextDueAt: null, revision: row.revision };
 }
+
+const unused = (ordinal: number): ClaimedItem => ({
+  ...{ ordinal, status: 'QUEUED', tier: 0, attempt: 0, charged: 0, deaths: 0, startedAt: null },
+});
 
 /** Claims due items, then what the pool has from its cursor on, with gaps or without. */
 async function claimScattered(
