@@ -5,12 +5,11 @@ import type { ElementInput } from './element-input.ts';
 import type { IssueList, Loc } from './issue-list.ts';
 import type { BatchSpecInput, ExecutionParamsInput, FiltersInput, TierInput } from './spec-input.ts';
 
+/** What only one tier has of its own. */
+type TierChanges = Pick<BatchSpecInput, 'agent' | 'config' | 'rateLimit' | 'outputSchema' | 'artifacts' | 'prices'>;
+
 /** Changes of a spec: what is absent stays as it is, and null goes back to the default. */
-export interface SpecChanges {
-  /** Of the only tier. */
-  readonly agent?: string | null | undefined;
-  readonly config?: unknown;
-  readonly rateLimit?: TierInput['rateLimit'];
+export interface SpecChanges extends TierChanges {
   /** Instead of all tiers. */
   readonly tiers?: readonly TierInput[] | null | undefined;
   /** Of every tier. */
@@ -50,12 +49,13 @@ export function changedSpec(base: BatchSpec, changes: SpecChanges, loc: Loc, iss
 
 function tiersOf(
   base: BatchSpec,
-  { agent, config, rateLimit, tiers, userMessage }: SpecChanges,
+  { agent, config, rateLimit, outputSchema, artifacts, prices, tiers, userMessage }: SpecChanges,
   loc: Loc,
   issues: IssueList,
-): Pick<BatchSpecInput, 'agent' | 'config' | 'rateLimit' | 'tiers' | 'userMessage'> {
-  if (tiers != null) return { agent, config, rateLimit, tiers, userMessage };
-  const ofTier = given({ agent: agent ?? undefined, config, rateLimit });
+): TierChanges & Pick<BatchSpecInput, 'tiers' | 'userMessage'> {
+  const own = { config, rateLimit, outputSchema, artifacts, prices };
+  if (tiers != null) return { agent, ...own, tiers, userMessage };
+  const ofTier = given({ agent: agent ?? undefined, ...own });
   for (const field of Object.keys(ofTier)) {
     if (base.tiers.length > 1)
       issues.add([...loc, field], 'conflict', `does not say of which of the ${base.tiers.length} tiers: give tiers`);

@@ -99,6 +99,34 @@ describe.each(['embedded', 'postgres'] as const)('definitions (%s)', (kind) => {
     }
   });
 
+  test('an update keeps every value that a spec can have', async () => {
+    const tier = {
+      ...{ agent: 'teller', userMessage: 'Hi.', config: { a: 1 }, rateLimit: { starts: 5, per: 'MINUTE' } },
+      outputSchema: { type: 'object' },
+      artifacts: [{ name: 'a.txt', type: 'TEXT' }],
+      prices: { inputPerMillion: 1, outputPerMillion: 2, currency: 'EUR' },
+    };
+    const execution = {
+      ...{ concurrency: 3, retryLimit: 1, itemTimeoutMs: 9_000, tokenBudget: 1_000, costBudget: 0.5 },
+      backoff: { baseMs: 5, factor: 3, maxMs: 50, jitter: 'NONE' },
+      retryRules: [{ category: 'TIMEOUT', retryLimit: 2 }],
+    };
+    const output = await app.mutate('createResultsDatasource', 'datasource { id }', { name: 'of everything' });
+    const { id, made } = await define({
+      ...{ agent: undefined, tiers: [tier, { agent: 'teller' }], execution, additionalProperties: { k: 1 } },
+      input: {
+        datasourceId,
+        filters: { regex: 'a', mediaTypes: ['*/*'], elementIds: ['a.txt'], additionalProperties: 1 },
+      },
+      output: { datasourceId: dig(output, 'datasource', 'id') },
+    });
+    expect(dig(made, '__typename')).toBe('CreateBatchDefinitionSuccess');
+    expect(await update(id)).toMatchObject({ changed: false, batchDefinition: { id } });
+    const two = await update(id, { changes: { execution: { concurrency: 4 } } });
+    const spec = dig(made, 'batchDefinition', 'spec') as { execution: object };
+    expect(dig(two, 'batchDefinition', 'spec')).toEqual({ ...spec, execution: { ...spec.execution, concurrency: 4 } });
+  });
+
   test('of updates at once exactly one makes the next version, and the others are conflicts that name it', async () => {
     const { id, name } = await define();
     const answers = await Promise.all(
