@@ -21,6 +21,8 @@ const SECRET = 'sk-9f86d081884c7d659a2feaa0c55ad015';
 const SCHEMA = { type: 'object', required: ['city'], properties: { city: { type: 'string' } } };
 const ITEMS = `status counts { total succeeded failed } usage { calls inputTokens cachedInputTokens totalTokens } items(first: 1000) {
   nodes { ordinal status attempts data fieldErrors { path code } error { category code message details transient } } }`;
+const USAGE = `usage { cost currency } items(first: 10) { nodes { attemptHistory { outcome
+  usage { model inputTokens cachedInputTokens outputTokens reasoningTokens totalTokens cost } } } }`;
 
 const userText = ({ body }: ChatRequest): string => String(body.messages.at(-1)?.content);
 const texts = (count: number) =>
@@ -51,14 +53,14 @@ describe.each(['embedded', 'postgres'] as const)('chat agents (%s)', (kind) => {
     });
   const nameOf = (created: unknown): string => String(dig(created, 'agent', 'name'));
 
-  async function run(spec: object, input: object = {}): Promise<unknown> {
+  async function run(spec: object, input: object = {}, selection = ITEMS): Promise<unknown> {
     const created = await app.mutate('createBatchExecution', 'batchExecution { id }', {
       source: { spec: { name: 'chats', execution: { retryLimit: 0 }, ...spec } },
       ...input,
     });
     const id = dig(created, 'batchExecution', 'id');
     expect(id, JSON.stringify(created)).toBeTypeOf('string');
-    return await app.ended(id, ITEMS);
+    return await app.ended(id, selection);
   }
   const nodes = (execution: unknown) => dig(execution, 'items', 'nodes') as Record<string, unknown>[];
 
@@ -101,6 +103,32 @@ describe.each(['embedded', 'postgres'] as const)('chat agents (%s)', (kind) => {
         error: { category: 'VALIDATION', code: 'output_mismatch' },
       },
     ]);
+  });
+
+  test('tell what each call used and cost, also of one whose answer failed', async () => {
+    const agent = nameOf(await createAgent({ responseFormat: { type: 'JSON' } }));
+    endpoint.answer((_request, response, no) => send(response, 200, completion(no === 1 ? 'no JSON' : '{}')));
+    const execution = await run(
+      {
+        ...{
+          agent,
+          input: { items: texts(1) },
+          prices: { inputPerMillion: 2, cachedInputPerMillion: 1, outputPerMillion: 10 },
+        },
+        execution: { retryRules: [{ category: 'VALIDATION', retryLimit: 1, backoff: { baseMs: 1 } }] },
+      },
+      {},
+      USAGE,
+    );
+    const used = {
+      ...{ model: 'tiny-1-2026-11-01', inputTokens: 12, cachedInputTokens: 8, outputTokens: 5, reasoningTokens: 2 },
+      ...{ totalTokens: 17, cost: '0.000066' },
+    };
+    expect(nodes(execution)[0]?.['attemptHistory']).toEqual([
+      { outcome: 'FAILED', usage: used },
+      { outcome: 'SUCCEEDED', usage: used },
+    ]);
+    expect(execution).toMatchObject({ usage: { cost: '0.000132', currency: 'USD' } });
   });
 
   test('show their secret to the endpoint alone', async () => {
