@@ -12,7 +12,7 @@ import { elementNotFound } from './source-error.ts';
 const SCAN = 1_000;
 
 /**
- * The element source for results, in the order of executions and in one of its ordinals; a cursor is an item's id.
+ * The element source for results, in the order of executions and in one of its ordinals; a cursor is an item's place in that.
  *
  * What succeeds before a cursor that was given out is not seen by who goes on from there.
  */
@@ -23,7 +23,7 @@ export function createResultSource(db: Db): ElementSources {
       const matches = compileFilters(filters);
       const pauser = createPauser();
       const elements: DataElement[] = [];
-      const page = (cursor: string | null) => ({ elements, cursors: elements.map(({ id }) => id), cursor });
+      const cursors: string[] = [];
       let cursor = after;
       for (let looks = limit; ; looks *= 4) {
         const range = { after: cursor, before: readerId ?? null, limit: Math.min(looks, SCAN) };
@@ -31,14 +31,16 @@ export function createResultSource(db: Db): ElementSources {
           elementIds === undefined
             ? await listResults(db, datasource.id, range)
             : await findResults(db, datasource.id, elementIds, range);
-        for (const element of read.elements) {
-          if (elements.length === limit) return page(cursor);
-          cursor = element.id;
+        for (const { element, place } of read.elements) {
+          if (elements.length === limit) return { elements, cursors, cursor };
+          cursor = place;
           if (pauser.isDue()) await pauser.pause();
-          if (matches(element)) elements.push(element);
+          if (!matches(element)) continue;
+          elements.push(element);
+          cursors.push(place);
         }
         cursor = read.cursor;
-        if (cursor === null || elements.length === limit) return page(cursor);
+        if (cursor === null || elements.length === limit) return { elements, cursors, cursor };
       }
     },
 
@@ -46,7 +48,7 @@ export function createResultSource(db: Db): ElementSources {
 
     async find(datasource, elementId) {
       const range = { after: null, before: null, limit: 1 };
-      return (await findResults(db, datasource.id, [elementId], range)).elements[0] ?? null;
+      return (await findResults(db, datasource.id, [elementId], range)).elements[0]?.element ?? null;
     },
 
     async read(datasource, elementId) {

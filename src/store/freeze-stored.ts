@@ -48,7 +48,7 @@ export async function appendStoredItems(
   return await append(db, appendStatement(executionId, chunk, storedStretch(chunk), now));
 }
 
-/** The same for the elements of a datasource of results; the cursor that it leaves is the id of the last item it looked at. */
+/** The same for the elements of a datasource of results; the cursor that it leaves is the place of the last item it looked at. */
 export async function appendResultItems(
   db: Db,
   executionId: string,

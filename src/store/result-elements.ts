@@ -12,14 +12,16 @@ import {
   madeBefore,
   PICKED_COUNT,
   PICKED_RESULTS,
+  parsePlace,
   pickItems,
+  placeOf,
   type ResultsRange,
 } from './result-stretch.ts';
 import { named } from './statement-name.ts';
 
-/** Elements in order, and the last item that was looked at; null when there is nothing behind it. */
+/** Elements in order, each with its place, and the place of the last item looked at; null when nothing is behind it. */
 export interface ResultsPage {
-  readonly elements: readonly DataElement[];
+  readonly elements: readonly { readonly element: DataElement; readonly place: string }[];
   readonly cursor: string | null;
 }
 
@@ -31,10 +33,11 @@ export interface ResultContent {
   readonly text: string;
 }
 
-type ElementRow = Omit<DataElement, 'datasourceId' | 'documentNames' | 'contentHash'>;
+type ElementRow = Omit<DataElement, 'datasourceId' | 'documentNames' | 'contentHash'> & { readonly place: string };
 
 const COLUMNS = sql`${ELEMENT.id} as id, ${ELEMENT.filename} as filename, ${ELEMENT.mediaType} as media_type, s.metadata,
-  octet_length(${ELEMENT.content}) as size_bytes, s.at as created_at, s.at as updated_at`;
+  octet_length(${ELEMENT.content}) as size_bytes, s.at as created_at, s.at as updated_at,
+  ${placeOf(sql`s.made_at`, sql`s.execution_id`, sql`s.ordinal`)} as place`;
 
 /** The elements among the items of a range. */
 export async function listResults(db: Db, datasourceId: string, range: ResultsRange): Promise<ResultsPage> {
@@ -61,12 +64,11 @@ export async function findResults(
   { after, before, limit }: ResultsRange,
 ): Promise<ResultsPage> {
   const items = [...new Set(ids)].flatMap((id) => parseItemId(id) ?? []);
-  const last = after === null ? null : parseItemId(after);
+  const last = parsePlace(after);
   const behind =
     last === null
       ? sql``
-      : sql`where (x.created_at, x.id, i.ordinal) >
-        (select created_at, id, ${last.ordinal}::int from batch_execution where id = ${last.executionId})`;
+      : sql`where (x.created_at, x.id, i.ordinal) > (${last.madeAt}, ${last.executionId}, ${last.ordinal}::int)`;
   const { rows } = await sql<ElementRow>`/* findResults */
 select ${COLUMNS} from (
   select x.created_at as made_at, i.execution_id, i.ordinal, n.filename, n.metadata, r.data, r.at
@@ -85,7 +87,7 @@ select ${COLUMNS} from (
   order by x.created_at, x.id, i.ordinal limit ${limit}
 ) s order by s.made_at, s.execution_id, s.ordinal`.execute(db);
   const elements = rows.map((row) => toElement(datasourceId, row));
-  return { elements, cursor: elements.length < limit ? null : (elements.at(-1)?.id ?? null) };
+  return { elements, cursor: elements.length < limit ? null : (elements.at(-1)?.place ?? null) };
 }
 
 /** The result behind an element's id as a document, also while its item is being run again; null when it is gone. */
@@ -115,8 +117,11 @@ export async function countResults(db: Db, datasourceId: string): Promise<number
 
 const toElement = (
   datasourceId: string,
-  { id, filename, mediaType, metadata, sizeBytes, createdAt, updatedAt }: ElementRow,
-): DataElement => ({
-  ...{ id, datasourceId, filename, mediaType, metadata, documentNames: null, sizeBytes, contentHash: null },
-  ...{ createdAt, updatedAt },
+  { place, id, filename, mediaType, metadata, sizeBytes, createdAt, updatedAt }: ElementRow,
+): ResultsPage['elements'][number] => ({
+  place,
+  element: {
+    ...{ id, datasourceId, filename, mediaType, metadata, documentNames: null, sizeBytes, contentHash: null },
+    ...{ createdAt, updatedAt },
+  },
 });

@@ -11,12 +11,30 @@ import { presentData } from './corrections.ts';
 
 /** Which items to look at: those behind one, and of the executions that were made before one. */
 export interface ResultsRange {
-  /** The id of the last item that was looked at; null: from the start. */
+  /** The place of the last item that was looked at; null: from the start. */
   readonly after: string | null;
   /** An execution of the project: what it and later ones write is left out. null: nothing is. */
   readonly before: string | null;
   /** Items to look at, whatever their status. */
   readonly limit: number;
+}
+
+/**
+ * Where an item is in the order of results, as text: when its execution was made, in microseconds, and its id.
+ *
+ * With the instant in it, a place is good also when its execution has been deleted since.
+ */
+export function placeOf(madeAt: RawBuilder<unknown>, id: RawBuilder<unknown>, ordinal: RawBuilder<unknown>) {
+  return sql<string>`(extract(epoch from ${madeAt}) * 1000000)::int8 || '~item_' || substr(${id}, 6) || '_' || ${ordinal}`;
+}
+
+/** A place as values of SQL; null for the start, and for what is none. */
+export function parsePlace(place: string | null) {
+  const [, micros, id = ''] = /^(-?\d{1,17})~(.+)$/.exec(place ?? '') ?? [];
+  const item = parseItemId(id);
+  if (item === null) return null;
+  const madeAt = sql<Date>`timestamptz 'epoch' + ${micros}::int8 * interval '1 microsecond'`;
+  return { madeAt, ...item };
 }
 
 /**
@@ -26,11 +44,8 @@ export interface ResultsRange {
  * statistics promise few items.
  */
 export function pickItems(datasourceId: string, { after, before, limit }: ResultsRange): RawBuilder<unknown> {
-  const last = after === null ? null : parseItemId(after);
-  const from =
-    last === null
-      ? sql``
-      : sql`and (created_at, id) >= (select created_at, id from batch_execution where id = ${last.executionId})`;
+  const last = parsePlace(after);
+  const from = last === null ? sql`` : sql`and (created_at, id) >= (${last.madeAt}, ${last.executionId})`;
   const first = last === null ? sql`0` : sql`case id when ${last.executionId} then ${last.ordinal}::int + 1 else 0 end`;
   return sql`
   select id, created_at, first, least(total, first + ${limit}::int - ahead)::int as stop from (
@@ -72,10 +87,10 @@ export const PICKED_RESULTS = sql`
   ) i on true
   ${INPUT_AND_RESULT}`;
 
-/** How many items `picked` has, and the id of the last of them. */
+/** How many items `picked` has, and the place of the last of them. */
 export const PICKED_COUNT = sql`
   select coalesce(sum(stop - first), 0)::int as looked,
-    (array_agg('item_' || substr(id, 6) || '_' || stop - 1 order by created_at desc, id desc))[1] as cursor
+    (array_agg(${placeOf(sql`created_at`, sql`id`, sql`stop - 1`)} order by created_at desc, id desc))[1] as cursor
   from picked`;
 
 const IS_TEXT = sql`json_typeof(s.data) = 'string'`;

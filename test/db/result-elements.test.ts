@@ -123,6 +123,28 @@ describeDatabases('results as elements', (open) => {
     for (const limit of [1, 2, 5, 6, 1_000]) expect(await pages(limit), String(limit)).toEqual(expected);
   });
 
+  test('an execution that is deleted while it is read takes along what was not read of it, and nothing else', async () => {
+    const { projectId } = await makeProject(db);
+    const output = await makeOutput(db, projectId);
+    const gone = await makeResults(db, projectId, output.id, 300, 1);
+    const kept = await makeResults(db, projectId, output.id, 2, 2);
+    const [reader, deps] = [
+      await makeReader(db, projectId, output.id, 3),
+      { db, sources: createSources(db, null), now: () => new Date() },
+    ];
+    const { sources } = deps;
+    const page = await sources.page(output, {}, null, 1);
+    expect((await prepareExecution(deps, reader)).more).toBe(true);
+    const before = await frozenOf(db, reader);
+    expect(before.length).toBeLessThan(300);
+    await sql`update batch_execution set output_datasource_id = null where id = ${gone}`.execute(db);
+    await sql`delete from batch_execution where id = ${gone}`.execute(db);
+    await freezeAll(db, reader);
+    expect(await frozenOf(db, reader)).toEqual([...before, itemId(kept, 0), itemId(kept, 1)]);
+    const next = await sources.page(output, {}, page.cursor, 10);
+    expect(next.elements.map(({ id }) => id)).toEqual([itemId(kept, 0), itemId(kept, 1)]);
+  });
+
   test('an element is what its item has from the newest round, and is read also while the item runs again', async () => {
     const { projectId } = await makeProject(db);
     const output = await makeOutput(db, projectId);
