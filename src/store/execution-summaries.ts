@@ -11,6 +11,8 @@ export interface ErrorCount {
   readonly category: ErrorCategory;
   readonly code: string;
   readonly count: number;
+  /** The first of these items. */
+  readonly sampleOrdinal: number;
 }
 
 /** How many failed items of one tier ended with one error. */
@@ -51,6 +53,7 @@ export async function countErrors(
             by.ref('i.errorCategory').$castTo<ErrorCategory>().as('category'),
             by.ref('i.errorCode').$castTo<string>().as('code'),
             sql<number>`count(*)::int`.as('count'),
+            by.fn.min('i.ordinal').as('sampleOrdinal'),
           ])
           .whereRef('i.executionId', '=', 'x.id')
           // The condition of the partial index that holds the failing items only.
@@ -82,6 +85,7 @@ export async function countTierErrors(
     .select([
       ...(['i.executionId', 'i.tier', 'i.errorCategory as category', 'i.errorCode as code'] as const),
       sql<number>`count(*)::int`.as('count'),
+      sql<number>`min(i.ordinal)`.as('sampleOrdinal'),
       // Raw: Kysely has no window over an aggregate.
       sql<number>`row_number() over (partition by i.execution_id, i.tier order by count(*) desc, i.error_code)`.as(
         'rank',
@@ -90,7 +94,7 @@ export async function countTierErrors(
     .groupBy(['i.executionId', 'i.tier', 'i.errorCategory', 'i.errorCode']);
   return await named(db, 'countTierErrors')
     .selectFrom(ranked.as('e'))
-    .select(['e.executionId', 'e.tier', 'e.count'])
+    .select(['e.executionId', 'e.tier', 'e.count', 'e.sampleOrdinal'])
     .select((eb) => [
       eb.ref('e.category').$castTo<ErrorCategory>().as('category'),
       eb.ref('e.code').$castTo<string>().as('code'),

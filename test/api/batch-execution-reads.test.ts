@@ -292,13 +292,18 @@ describeDatabases('executions and items', (open) => {
       { ...failed('c'), status: 'RETRYING' },
       { status: 'SUCCEEDED' },
     ]);
+    await addFailures(db, id, [
+      { ordinal: 2, attempt: 1, message: 'Before.' },
+      { ordinal: 2, attempt: 2, message: 'The first c.' },
+      { ordinal: 3, attempt: 1, message: 'The second c.' },
+    ]);
     const { batchExecution } = await read<OneExecution>(
-      `{ batchExecution(id: "${id}") { errorSummary { category code count } } }`,
+      `{ batchExecution(id: "${id}") { errorSummary { category code count sampleItemId sampleMessage } } }`,
     );
     expect(batchExecution['errorSummary']).toEqual([
-      { category: 'TIMEOUT', code: 'c', count: 2 },
-      { category: 'TIMEOUT', code: 'a', count: 1 },
-      { category: 'TIMEOUT', code: 'b', count: 1 },
+      { category: 'TIMEOUT', code: 'c', count: 2, sampleItemId: itemId(id, 2), sampleMessage: 'The first c.' },
+      { category: 'TIMEOUT', code: 'a', count: 1, sampleItemId: itemId(id, 1), sampleMessage: null },
+      { category: 'TIMEOUT', code: 'b', count: 1, sampleItemId: itemId(id, 0), sampleMessage: null },
     ]);
   });
 

@@ -51,8 +51,9 @@ describeDatabases('a connection that breaks', (open) => {
   const failing =
     (times: number): AgentRun =>
     ({ attempt, item }) => {
-      if (attempt <= times) throw new Error('not yet');
-      return item.ordinal;
+      const usage = { inputTokens: item.ordinal, outputTokens: attempt };
+      if (attempt <= times) throw Object.assign(new Error('not yet'), { usage });
+      return { data: item.ordinal, usage };
     };
 
   test('under every second flush costs nothing, whatever the items do', async () => {

@@ -29,13 +29,21 @@ export function agentOfSeed(seed: number, calls: Calls): AgentRun {
     );
     const answer = answerOf(ordinal, tier);
     const kind = draw.next();
-    if (kind < 0.35) return answer;
+    // Some say what they used, so that the sums are checked along.
+    const usage = { inputTokens: ordinal + 1, outputTokens: attempt };
+    if (kind < 0.25) return answer;
+    if (kind < 0.35) return { data: answer, usage };
     if (kind < 0.55) return await turns(draw.between(1, 10), answer);
     if (kind < 0.7) return await waiting(draw.between(1, 10), answer, signal);
     // Deaf to its abort.
     if (kind < 0.8) return await waiting(draw.between(1, 40), answer, null);
     if (kind < 0.97)
-      throw Object.assign(new Error('not this time'), { code: 'flaky', category: 'DEPENDENCY', transient: true });
+      throw Object.assign(new Error('not this time'), {
+        code: 'flaky',
+        category: 'DEPENDENCY',
+        transient: true,
+        usage,
+      });
     throw Object.assign(new Error('never'), { code: 'broken', transient: false });
   };
 }
