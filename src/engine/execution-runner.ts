@@ -14,6 +14,7 @@ import type { AgentGates } from './agent-gate.ts';
 import type { AttemptLogs } from './attempt-logs.ts';
 import { closeExecution } from './close.ts';
 import type { FairSlots } from './fair-slots.ts';
+import { ItemCancels } from './item-cancels.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { Latch } from './latch.ts';
 import { type OverdueCalls, OverdueNotes } from './overdue-calls.ts';
@@ -44,6 +45,7 @@ export class ExecutionRunner {
   readonly #wake = new Latch();
   readonly #lanes = new Map<number, LaneRunner>();
   readonly #laneRuns = new Set<Promise<void>>();
+  readonly #itemCancels: ItemCancels;
   #holds = 0;
   #preparing: Promise<void> | null = null;
   #noted: Wait | null = null;
@@ -58,6 +60,7 @@ export class ExecutionRunner {
     this.#parts = parts;
     this.#id = executionId;
     this.#shared = shared;
+    this.#itemCancels = new ItemCancels(parts.store);
     this.#overdueNotes = new OverdueNotes(parts, shared.overdue);
     this.done = this.#run();
   }
@@ -124,6 +127,7 @@ export class ExecutionRunner {
     // Held while the row was read: what was read may be from before the commit that it is held for.
     if (holds !== this.#holds) return false;
     this.#expect(open.deadlineAt);
+    await this.#itemCancels.follow(this.#lanes.values(), open.itemCancels);
     if (open.closing !== null) {
       return await closeExecution(this.#parts, open, open.closing, {
         lanes: () => [...this.#lanes.values()],

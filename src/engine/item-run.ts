@@ -46,8 +46,8 @@ export interface ItemCalls {
   policy(): RetryPolicy;
   /** Whether a call's slot is kept until what it used is counted, so that no more calls start than the budget allows. */
   isBudgeted(): boolean;
-  /** What an interrupted attempt means for its item; null while nothing interrupts. */
-  interruption(): Interruption | null;
+  /** What an interrupted attempt means for the item; null while nothing interrupts it. */
+  interruption(item: LaneItem): Interruption | null;
   /** Waits until a call may start; false when the item is not to start, or to go on, here. */
   admit(tier: TierCalls, begins: boolean): true | Promise<boolean>;
   /** The result of the tier before the item's own, from the database. */
@@ -124,7 +124,7 @@ async function attempt(
     recorder.stage(item, toRunning(item));
     if (afterDeath) await recorder.written(item);
     const ended =
-      calls.interruption() === null
+      calls.interruption(item) === null
         ? await gate.watch(() => {
             const contextFor = (own: Pick<AgentContext, 'signal'>) => contextOf(calls, item, input, previous, own);
             const whole = input.begin === undefined ? run : afterBegin(input.begin, run);
@@ -223,7 +223,7 @@ function usageOf(calls: ItemCalls, item: LaneItem, usage: CallUsage | null): Pri
 
 /** How long to wait for the next attempt, in ms, its charge noted; null when there is to be none. */
 function retryDelay(calls: ItemCalls, item: LaneItem, error: ItemError, at: Date): number | null {
-  const interruption = calls.interruption();
+  const interruption = calls.interruption(item);
   if (interruption === 'CANCELLED' || interruption === 'EXPIRED') return null;
   const random = calls.parts.random();
   const tier = tierOf(calls, item);
@@ -239,7 +239,7 @@ function retryDelay(calls: ItemCalls, item: LaneItem, error: ItemError, at: Date
 }
 
 function interrupt(calls: ItemCalls, item: LaneItem, at: Date): void {
-  const reason = calls.interruption();
+  const reason = calls.interruption(item);
   if (reason === 'lost') return;
   if (reason === 'CANCELLED') calls.recorder.stage(item, toCancelled(item, at));
   else if (reason === 'EXPIRED') calls.recorder.stage(item, toExpired(item, at));

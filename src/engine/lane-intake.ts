@@ -44,6 +44,8 @@ export class LaneIntake {
   readonly #hooks: IntakeHooks;
   readonly #held = new Map<number, LaneItem>();
   readonly #inputs = new Map<number, ItemInput>();
+  /** Cancelled by themselves; some may be in the answer of a claim that is under way. */
+  readonly #cancelled = new Set<number>();
   /** Claimed and not started, by whether the start must be committed first. */
   readonly #waiting = new Map<LaneItem, boolean>();
   /** Items that ran in two deaths, to be run one after another before anything else; null once that is done. */
@@ -129,8 +131,9 @@ export class LaneIntake {
   /** Starts the next item that is to run alone, so that the one to blame takes no neighbour with it; then the rest. */
   nextAlone(): void {
     if (this.#alone === null) return;
-    const item = this.#alone.queue.shift();
-    if (item !== undefined) return this.#wait(item, true);
+    for (let item = this.#alone.queue.shift(); item !== undefined; item = this.#alone.queue.shift()) {
+      if (this.#wait(item, true)) return;
+    }
     const { rest } = this.#alone;
     this.#alone = null;
     for (const other of rest) this.#wait(other, true);
@@ -152,8 +155,21 @@ export class LaneIntake {
 
   /** Puts an item back that did not start after all; it is not made ready again by itself. */
   putBack(item: LaneItem, { input, afterDeath }: Start): void {
+    if (this.#dropped(item)) return;
     this.#inputs.set(item.ordinal, input);
     this.#waiting.set(item, afterDeath);
+  }
+
+  /** Starts none of these items any more: the database has them as CANCELLED. What has started is the caller's. */
+  drop(ordinals: readonly number[]): void {
+    for (const ordinal of ordinals) {
+      this.#cancelled.add(ordinal);
+      const item = this.#held.get(ordinal);
+      if (item === undefined || !this.#waiting.delete(item)) continue;
+      this.#dropped(item);
+      this.nextAlone();
+    }
+    this.#hooks.wake();
   }
 
   /** The item's move is in the database, or was refused there. */
@@ -194,9 +210,19 @@ export class LaneIntake {
     for (const item of items) this.#wait(item, false);
   }
 
-  #wait(item: LaneItem, afterDeath: boolean): void {
+  /** Makes an item ready; false: it was cancelled. */
+  #wait(item: LaneItem, afterDeath: boolean): boolean {
+    if (this.#dropped(item)) return false;
     this.#waiting.set(item, afterDeath);
     this.#hooks.ready(item);
+    return true;
+  }
+
+  #dropped(item: LaneItem): boolean {
+    if (this.#cancelled.size === 0 || !this.#cancelled.has(item.ordinal)) return false;
+    this.#held.delete(item.ordinal);
+    this.#inputs.delete(item.ordinal);
+    return true;
   }
 
   async #loadInputs(items: readonly LaneItem[]): Promise<void> {

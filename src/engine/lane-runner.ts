@@ -26,6 +26,7 @@ import { Recorder } from './recorder.ts';
 
 const ABORT_TEXTS = {
   CANCELLED: 'The execution was cancelled.',
+  item: 'The item was cancelled.',
   EXPIRED: "The execution's deadline has passed.",
   shutdown: 'The service is stopping.',
 } as const;
@@ -48,6 +49,8 @@ export class LaneRunner {
   #asked = 0;
   #open = 0;
   readonly #busy = new Set<LaneItem>();
+  /** Of these, items that were cancelled by themselves. */
+  readonly #cancelled = new Set<LaneItem>();
   #tuning: LaneTuning;
   #paused = false;
   #halted = false;
@@ -111,7 +114,7 @@ export class LaneRunner {
           () => this.#end !== null,
           () => parts.store.previousResult(lane.executionId, item.ordinal, item.tier - 1),
         ),
-      interruption: () => this.#interruption,
+      interruption: (item) => this.#interruption ?? (this.#cancelled.has(item) ? 'CANCELLED' : null),
       isBudgeted: () => this.#tuning.isBudgeted,
       opened: (item, call) => void this.#calls.set(item, call),
       overdue: () => shared.overdue.began(lane, parts.clock.now()),
@@ -184,6 +187,14 @@ export class LaneRunner {
     this.#interruption = reason;
     this.#admission.recheck();
     for (const call of this.#calls.values()) call.abort(ABORT_TEXTS[reason]);
+  }
+
+  /** Drops items that the database has as CANCELLED: starts none of them, and aborts the calls of those that run. */
+  cancelItems(ordinals: readonly number[]): void {
+    const chosen = new Set(ordinals);
+    for (const item of this.#busy) if (chosen.has(item.ordinal)) this.#cancelled.add(item);
+    for (const [item, call] of this.#calls) if (chosen.has(item.ordinal)) call.abort(ABORT_TEXTS.item);
+    this.#intake.drop(ordinals);
   }
 
   /** Ends every attempt as interrupted, also those whose agent ignores its abort. */
@@ -275,6 +286,7 @@ export class LaneRunner {
 
   #closed(item: LaneItem): void {
     this.#busy.delete(item);
+    this.#cancelled.delete(item);
     this.#calls.delete(item);
     this.#wake.set();
   }

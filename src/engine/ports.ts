@@ -193,6 +193,8 @@ export interface OpenExecution {
   readonly waiting: boolean;
   /** Whether freezing or a whole-set retry is unfinished. */
   readonly unprepared: boolean;
+  /** Rises whenever items were cancelled one by one. */
+  readonly itemCancels: number;
   readonly lanes: readonly LaneShare[];
 }
 
@@ -215,6 +217,8 @@ export interface LaneStore {
   settle(lane: HeldLane, settlement: Settlement): Promise<SettleAnswer>;
   /** The open items of the lane's claim as committed, after a claim whose answer was lost; null: the lane is lost. */
   heldItems(lane: HeldLane): Promise<ClaimedItem[] | null>;
+  /** The items of the lane's claim that were cancelled; none when the lane is lost. */
+  cancelledItems(lane: HeldLane): Promise<number[]>;
   /** Gives a lane back with its claim; `suspects`: of it, some may have run in a process that died. */
   releaseLane(lane: HeldLane, keep: readonly number[], suspects: boolean): Promise<void>;
   /**

@@ -3,7 +3,7 @@ import { itemId, parseItemId } from '../domain/ids.ts';
 import type { Item, ItemFailure, ItemResult } from '../domain/model.ts';
 import { mismatchErrors } from '../domain/output-rules.ts';
 import { findItems, type ItemKey } from '../services/find-items.ts';
-import { readFailures, readNewestResults, readTierResults } from '../services/read-item-outputs.ts';
+import { readCancelReasons, readFailures, readNewestResults, readTierResults } from '../services/read-item-outputs.ts';
 import {
   ArtifactType,
   artifactsOf,
@@ -25,6 +25,8 @@ const MAX_FAILURES = 100;
 const loadItems: BatchLoad<ItemKey, Item | null> = (keys, ctx) => findItems(ctx.deps, actorOf(ctx), keys);
 const loadResults: BatchLoad<ItemKey, ItemResult | null> = (keys, ctx) =>
   readNewestResults(ctx.deps, actorOf(ctx), keys);
+const loadCancelReasons: BatchLoad<ItemKey, string | null> = (keys, ctx) =>
+  readCancelReasons(ctx.deps, actorOf(ctx), keys);
 const loadLastFailure: BatchLoad<ItemKey, readonly ItemFailure[]> = (keys, ctx) =>
   readFailures(ctx.deps, actorOf(ctx), keys, 1);
 
@@ -157,6 +159,13 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       resolve: async (item, { round }, ctx) => [
         ...(await ctx.loaders.of(loadTierResults, ctx).load({ item, round: round ?? null })),
       ],
+    }),
+    cancelReason: t.string({
+      nullable: true,
+      description:
+        'Why `cancelBatchItems` cancelled it, as the caller said; null for others, also where its whole execution was cancelled.',
+      resolve: async (item, _args, ctx) =>
+        item.status === 'CANCELLED' ? await ctx.loaders.of(loadCancelReasons, ctx).load(item) : null,
     }),
     error: t.field({
       type: ItemErrorType,

@@ -20,6 +20,7 @@ import './batch-executions.ts';
 import './batch-executions-updated.ts';
 import './batch-input-preview.ts';
 import './cancel-batch-execution.ts';
+import './cancel-batch-items.ts';
 import './change-batch-definition.ts';
 import './change-agent.ts';
 import './change-batch-draft.ts';

@@ -1,5 +1,6 @@
 /** What items have produced, read for many at once. */
 import type { Actor, ItemFailure, ItemResult } from '../domain/model.ts';
+import { cancelReasons } from '../store/cancel-items.ts';
 import { lastFailures, newestResults, resultsByTier } from '../store/item-output-reads.ts';
 import type { ItemKey } from '../store/item-rows.ts';
 import type { ServiceDeps } from './ports.ts';
@@ -23,6 +24,16 @@ export async function readTierResults(
 ): Promise<(readonly ItemResult[])[]> {
   const byKey = grouped(await resultsByTier(deps.db, actor.projectId, distinct(keys), round));
   return keys.map((key) => byKey.get(nameOf(key)) ?? []);
+}
+
+/** Why each item was cancelled by itself, in the order of the keys; null for others, and where no reason was given. */
+export async function readCancelReasons(
+  deps: ServiceDeps,
+  actor: Actor,
+  keys: readonly ItemKey[],
+): Promise<(string | null)[]> {
+  const byKey = grouped(await cancelReasons(deps.db, actor.projectId, distinct(keys)));
+  return keys.map((key) => byKey.get(nameOf(key))?.[0]?.reason ?? null);
 }
 
 /** The last failed attempts of each item, newest first, in the order of the keys. */

@@ -1,4 +1,5 @@
 import type { LaneShare, LaneStore, OpenExecution } from '../engine/ports.ts';
+import { cancelledItems } from './cancel-items.ts';
 import { claim } from './claim.ts';
 import { closeItems } from './close-items.ts';
 import { noteWait, pauseExecution, stopExecution } from './control-execution.ts';
@@ -16,6 +17,7 @@ export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () 
     takeLane: (executionId, no) => takeLane(db, executionId, no, node, isAlive, now()),
     claim: (lane, keep, want, at) => claim(db, lane, keep, want, at),
     settle: (lane, settlement) => settle(db, lane, settlement, now()),
+    cancelledItems: (lane) => cancelledItems(db, lane),
     heldItems: (lane) => heldItems(db, lane, now()),
     releaseLane: (lane, keep, suspects) => releaseLane(db, lane, keep, suspects),
     fenceLanes: (executionId, reason) => fenceLanes(db, executionId, reason, now()),

@@ -154,6 +154,7 @@ export async function openExecutions(db: Db, now: Date, id?: string) {
       'x.deadlineAt',
       'x.retryLimit',
       'x.priority',
+      'x.itemCancels',
       'l.share',
       closing(now).as('closing'),
       eb('x.cancelMode', '=', 'DRAIN').as('drains'),
