@@ -4,12 +4,15 @@
  */
 import { sql } from 'kysely';
 import type { AgentRun } from '../../src/domain/agent-context.ts';
+import { itemId } from '../../src/domain/ids.ts';
 import type { Actor } from '../../src/domain/model.ts';
 import { ITEM_STATUSES, isFinalExecution } from '../../src/domain/states.ts';
 import type { Clock } from '../../src/engine/ports.ts';
 import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
+import { cancelBatchItems } from '../../src/services/cancel-batch-items.ts';
 import { pauseBatchExecution, resumeBatchExecution } from '../../src/services/pause-batch-execution.ts';
 import { prepareExecution } from '../../src/services/prepare-execution.ts';
+import { resubmitBatchExecution } from '../../src/services/resubmit-batch-execution.ts';
 import { retryFailedItems } from '../../src/services/retry-failed-items.ts';
 import { updateBatchExecution } from '../../src/services/update-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
@@ -43,6 +46,7 @@ interface Scene {
   readonly jitter: () => number;
   live: MortalEngine;
   id: string;
+  tiers: number;
 }
 
 /** Runs the schedule of a seed; rejects with what went wrong and the trail that led there. */
@@ -52,7 +56,7 @@ export async function runSchedule(db: Db, seed: number): Promise<void> {
   const calls: Calls = { made: 0, allowed: 0, running: new Map<number, number>(), problems: [] };
   const scene = {
     ...{ db, draw, actor, clock: fastClock(SPEED), agents: new Map<string, AgentRun>() },
-    ...{ hiccups: new Hiccups(), trail: [] as string[], id: '', jitter: seeded(seed + 1).next },
+    ...{ hiccups: new Hiccups(), trail: [] as string[], id: '', tiers: 1, jitter: seeded(seed + 1).next },
     ...{ calls, watch: new RevisionWatch(db, () => calls.allowed) },
   };
   const stage: Scene = { ...scene, live: await spawn(scene, null) };
@@ -117,6 +121,7 @@ async function spawn(scene: Omit<Scene, 'live'>, instant: Instant | null): Promi
 async function create(scene: Scene, seed: number): Promise<void> {
   const { draw, calls, clock } = scene;
   const tiers = draw.between(1, 3);
+  scene.tiers = tiers;
   const items = draw.between(1, draw.pick([3, 50, 50, 50, 300]));
   const concurrency = draw.between(1, 40);
   calls.allowed = concurrency;
@@ -223,6 +228,22 @@ async function act(scene: Scene): Promise<void> {
         maxRetryCount: null,
         deadlineAt,
       });
+    },
+    resubmit: () => {
+      const deadlineAt = new Date(scene.clock.now().getTime() + draw.between(1_000, 100_000));
+      return resubmitBatchExecution(live.deps, actor, {
+        ...target,
+        fromTier: draw.between(0, scene.tiers - 1),
+        deadlineAt,
+      });
+    },
+    'cancel items': async () => {
+      const { total } = await live.read(id);
+      const ordinals = Array.from({ length: total }, (_, ordinal) => ordinal).filter(() => draw.chance(0.2));
+      const itemIds = ordinals.slice(0, draw.between(1, 100)).map((ordinal) => itemId(id, ordinal));
+      const chosen =
+        itemIds.length === 0 || draw.chance(0.3) ? { tierNums: [draw.between(0, scene.tiers - 1)] } : { itemIds };
+      await cancelBatchItems(live.deps, actor, { ...target, ...chosen });
     },
     pause: () => pauseBatchExecution(live.deps, actor, target),
     resume: () => resumeBatchExecution(live.deps, actor, target),

@@ -4,7 +4,7 @@
  * A state is read in one statement, so it is one snapshot; revisions published while one is read are looked at
  * together. What is checked: counts add up to the total and equal a recount; never more items run than may; a state
  * of the same revision is the same in everything, and the revision only rises; no revision is published twice or
- * before it is committed; an item leaves a final state by a retry only, and an execution by a new round.
+ * before it is committed; an item leaves a final state by a retry or a resubmit only, and an execution by a new round.
  */
 import { sql } from 'kysely';
 import { type ExecutionStatus, type ItemStatus, isFinalExecution, isOpenItem } from '../../src/domain/states.ts';
@@ -19,6 +19,8 @@ interface State extends Counts {
   readonly revision: number;
   readonly round: number;
   readonly sealed: boolean;
+  /** Whether its round does items again, whatever became of them. */
+  readonly resubmits: boolean;
   readonly items: readonly ItemState[] | null;
 }
 
@@ -109,6 +111,7 @@ export class RevisionWatch {
     for (const [ordinal, status, retries, tier, revision] of before.items ?? []) {
       const [, newStatus, newRetries, newTier, newRevision] = states.get(ordinal) ?? [];
       if (newStatus === undefined) this.#wrong(now, `item ${ordinal} is gone`);
+      else if (now.resubmits) continue;
       else if (!isOpenItem(status) && newRetries === retries && newRevision !== revision)
         this.#wrong(now, `item ${ordinal} left ${status} for ${newStatus} without a retry`);
       else if (newRetries === retries && (newTier ?? 0) < tier) this.#wrong(now, `item ${ordinal} went back a tier`);
@@ -124,6 +127,8 @@ export class RevisionWatch {
 async function readState(db: Db, id: string): Promise<State | null> {
   const { rows } = await sql<State>`
     select x.status, x.revision, x.round, x.sealed_at is not null as sealed, x.total,
+      exists (select 1 from execution_round r where r.execution_id = x.id and r.round = x.round
+        and json_extract_path(r.selection, 'fromTier') is not null) as resubmits,
       x.queued, x.running, x.retrying, x.succeeded, x.failed, x.cancelled, x.expired,
       (select json_agg(json_build_array(i.ordinal, i.status, i.retry_count, i.tier, i.revision) order by i.ordinal)
         from batch_item i where i.execution_id = x.id) as items
