@@ -44,11 +44,14 @@ async function ask(query: string, variables: Record<string, unknown> = {}): Prom
 }
 
 const createAgent = (name: string, http: object): Promise<unknown> =>
+  createAgentOf(name, { http: { headers: [{ name: 'x-api-key', value: { secret: 'other' } }], ...http } });
+
+const createAgentOf = (name: string, config: object): Promise<unknown> =>
   ask(
     `mutation ($input: CreateAgentInput!) { createAgent(input: $input) { __typename
        ... on CreateAgentSuccess { agent { id kind currentVersion { version config } } version { version } }
        ... on UserError { code message } } }`,
-    { input: { name, config: { http: { headers: [{ name: 'x-api-key', value: { secret: 'other' } }], ...http } } } },
+    { input: { name, config } },
   );
 
 async function run(agent: string, texts: readonly string[], retryLimit = 0): Promise<unknown> {
@@ -110,6 +113,15 @@ test('a second Batchyard is an http agent, and no log, table or answer has the k
     items: { nodes: [{ data: { got: { 'x-api-key': '[secret]' } } }] },
   });
   expect(echo.requests.every(({ headers }) => headers['x-api-key'] === KEY)).toBe(true);
+
+  const chat = { baseURL: `${echo.url}/v1`, model: 'm', apiKey: { secret: 'other' } };
+  expect(await createAgentOf('chatting', { chat })).toMatchObject({ __typename: 'CreateAgentSuccess' });
+  expect(await run('chatting', ['one'])).toMatchObject({
+    items: {
+      nodes: [{ error: { category: 'NETWORK', code: 'http_500', message: 'The endpoint answered 500 bad key' } }],
+    },
+  });
+  expect(echo.requests.at(-1)?.headers['authorization']).toBe(`Bearer ${KEY}`);
 
   const wrong = await post(
     mine,
