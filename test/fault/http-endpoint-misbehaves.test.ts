@@ -181,16 +181,21 @@ describe('an answer that is an error', () => {
       `Bearer ${SECRET}`,
       Buffer.from(SECRET).toString('base64'),
       encodeURIComponent(SECRET),
+      `%PDF ${SECRET}`,
     ];
+    const typeOf = (echo: string): string =>
+      echo.startsWith('{') ? 'application/json' : echo.startsWith('%PDF') ? 'application/pdf' : 'text/plain';
     const { url } = await endpointOf((_request, response, no) => {
       const ok = no > echoes.length;
       const echo = echoes[(no - 1) % echoes.length] ?? '';
-      response.writeHead(ok ? 200 : 500, { 'content-type': echo.startsWith('{') ? 'application/json' : 'text/plain' });
+      response.writeHead(ok ? 200 : 500, { 'content-type': typeOf(echo) });
       response.end(echo);
     });
     for (const _echo of echoes) expect((await errorOf({ url, ...withKey })).message).toContain('[secret]');
     for (const _echo of echoes) {
-      const text = JSON.stringify(await call({ url, ...withKey }));
+      const answer = await call({ url, ...withKey });
+      const file: unknown = Object(answer).artifacts?.[0]?.content;
+      const text = file instanceof Buffer ? file.toString('latin1') : JSON.stringify(answer);
       expect(text).toContain('[secret]');
       expect(text).not.toMatch(/tok\/en|dG9rL2Vu/);
     }

@@ -38,7 +38,7 @@ export async function readAnswer(response: Response, reader: AnswerReader): Prom
   const type = mediaType.split(';')[0]?.trim() ?? mediaType;
   return {
     data: null,
-    artifacts: [{ filename: `answer.${extension(type) || 'bin'}`, mediaType: type, content: bytes }],
+    artifacts: [{ filename: `answer.${extension(type) || 'bin'}`, mediaType: type, content: redactor.bytes(bytes) }],
   };
 }
 
