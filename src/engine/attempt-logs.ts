@@ -34,6 +34,8 @@ export class AttemptLogs {
   #lines: LogLine[] = [];
   readonly #dropped = new Map<LoggedAttempt, Dropped>();
   #cancelTimer: (() => void) | null = null;
+  /** Whether the last write failed, and the next waits for its time. */
+  #rests = false;
   #writing: Promise<void> | null = null;
 
   constructor(parts: Pick<EngineParts, 'store' | 'clock' | 'log'>) {
@@ -67,7 +69,7 @@ export class AttemptLogs {
 
   #keep(attempt: LoggedAttempt, message: string, level: LogLevel, dropped: number): void {
     this.#lines.push({ ...attempt, message, level, dropped, at: this.#parts.clock.now() });
-    if (this.#lines.length >= WRITE_MAX) void this.#writeAll();
+    if (this.#lines.length >= WRITE_MAX && !this.#rests) void this.#writeAll();
     else this.#writeSoon(GATHER_MS);
   }
 
@@ -81,6 +83,7 @@ export class AttemptLogs {
   #writeSoon(ms: number): void {
     this.#cancelTimer ??= this.#parts.clock.after(ms, () => {
       this.#cancelTimer = null;
+      this.#rests = false;
       this.#tellDropped(false);
       void this.#writeAll();
     });
@@ -116,6 +119,9 @@ export class AttemptLogs {
         // Refused once they would be refused for ever.
         if (this.#parts.store.refusedData(error)) continue;
         this.#lines.unshift(...batch);
+        this.#rests = true;
+        this.#cancelTimer?.();
+        this.#cancelTimer = null;
         return this.#writeSoon(RETRY_MS);
       }
     }

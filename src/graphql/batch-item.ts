@@ -137,9 +137,10 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       description:
         'Flaws in single fields of `data`; where the last attempt failed with `output_mismatch`, in what its result missed the rules of the tier.',
       resolve: async (item, _args, ctx) => {
-        const failure = await lastFailure(item, ctx);
+        // Together: a result that is asked for later is another statement.
+        const [failure, result] = await Promise.all([lastFailure(item, ctx), newestResult(item, ctx)]);
         const missed = failure === null ? [] : mismatchErrors(failure.code, failure.details);
-        return missed.length > 0 ? [...missed] : [...((await newestResult(item, ctx))?.fieldErrors ?? [])];
+        return missed.length > 0 ? [...missed] : [...(result?.fieldErrors ?? [])];
       },
     }),
     outputArtifacts: t.field({

@@ -5,6 +5,7 @@ import type { AgentContext, AgentRun } from '../../src/domain/agent-context.ts';
 import { checkResult } from '../../src/domain/agent-result.ts';
 import { AttemptInterrupted } from '../../src/domain/attempt-interrupted.ts';
 import { classifyThrown } from '../../src/domain/item-error.ts';
+import { LIMITS } from '../../src/domain/limits.ts';
 import { agentContext, dataOf, moduleUrl, threadedRun, threadPool } from '../support/threaded-agents.ts';
 import { until } from '../support/until.ts';
 
@@ -119,6 +120,21 @@ test('the context in a thread is the whole of it: content, documents, siblings, 
     rest: { tier: 1, attempt: 3 },
   });
   expect(said).toEqual(['said a.txt', 'said a.txt']);
+});
+
+test('what is logged in a thread comes with its level; of the lines that would not be kept only their number', async () => {
+  const { threaded } = await both(`
+    export default ({ log }) => { log('first', 'WARN'); log('second', 'INFO', 4); for (let n = 0; n < 298; n += 1) log('more'); };`);
+  const said: unknown[][] = [];
+  await threaded({ ...agentContext({}), log: (...line) => void said.push(line) });
+  expect(said.slice(0, 3)).toEqual([
+    ['first', 'WARN', 0],
+    ['second', 'INFO', 4],
+    ['more', 'INFO', 0],
+  ]);
+  // The last message is itself a line that is not kept.
+  expect(said).toHaveLength(LIMITS.logLines + 1);
+  expect(said.at(-1)?.[2]).toBe(300 - LIMITS.logLines - 1);
 });
 
 test('content that cannot be read is the same error to the agent and, when it lets it pass, to the item', async () => {
