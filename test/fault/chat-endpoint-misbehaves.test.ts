@@ -94,6 +94,13 @@ describe('a call', () => {
     expect(endpoint.requests[0]?.headers.authorization).toBeUndefined();
   });
 
+  test('takes an answer whose server does not call it JSON', async () => {
+    endpoint.answer((_request, response) =>
+      response.writeHead(200, { 'content-type': 'text/plain' }).end(JSON.stringify(completion('hello'))),
+    );
+    expect(await call()).toMatchObject({ data: 'hello' });
+  });
+
   test('takes an answer that comes in parts, without the thoughts', async () => {
     const content = [
       { type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] },

@@ -9,7 +9,7 @@ import type { SafeFetch } from '../net/safe-fetch.ts';
 import type { Redactor } from '../redact.ts';
 
 /** Headers of the answer that are looked at. */
-const ANSWER_HEADERS = ['content-type', 'retry-after', 'retry-after-ms', 'x-request-id'] as const;
+const ANSWER_HEADERS = ['retry-after', 'retry-after-ms', 'x-request-id'] as const;
 
 /** A fetch as the client calls it. */
 export type ClientFetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -17,17 +17,17 @@ export type ClientFetch = (url: string | URL | Request, init?: RequestInit) => P
 /**
  * A fetch for the client.
  *
- * `headers` is everything that is sent beside the content type: the client has headers of its own that tell of this
- * machine, and takes more from the environment, which belongs to the operator. Throws OutgoingError when an answer
- * is longer than `CHAT_LIMITS.answerBytes`.
+ * `sent` are all headers that go out: the client has some of its own that tell of this machine, and takes more from
+ * the environment, which belongs to the operator. Throws OutgoingError when an answer is longer than
+ * `CHAT_LIMITS.answerBytes`.
  */
-export function transport(fetch: SafeFetch, headers: Headers, redactor: Redactor): ClientFetch {
+export function transport(fetch: SafeFetch, sent: Headers, redactor: Redactor): ClientFetch {
   return async (url, init = {}) => {
     if (url instanceof Request || (init.body != null && typeof init.body !== 'string')) {
       throw new TypeError('The client made a request of another kind than before.');
     }
-    const { method, body: sent = null, signal = null } = init;
-    const response = await fetch(url, { method, headers, body: sent, signal });
+    const { method, body: asked = null, signal = null } = init;
+    const response = await fetch(url, { method, headers: sent, body: asked, signal });
     const body = redactor.text((await readBody(response, CHAT_LIMITS.answerBytes)).toString('utf8'));
     const text = response.ok ? body : asApiError(body);
     const kept = ANSWER_HEADERS.flatMap((name): [string, string][] => {
@@ -36,7 +36,9 @@ export function transport(fetch: SafeFetch, headers: Headers, redactor: Redactor
     });
     // These have no body, and a Response that is given one throws.
     const bare = [204, 205, 304].includes(response.status);
-    return new Response(bare ? null : text, { status: response.status, headers: kept });
+    // What is no JSON is found out by parsing it; servers call theirs by many names.
+    const headers: [string, string][] = [['content-type', 'application/json'], ...kept];
+    return new Response(bare ? null : text, { status: response.status, headers });
   };
 }
 
