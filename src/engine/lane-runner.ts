@@ -297,10 +297,10 @@ export class LaneRunner {
     if (revision !== null) this.#parts.publish(this.#taken.lane.executionId, revision);
     if (isFinalExecution(status)) return this.#leave('ended');
     if (!held) return this.#leave('lost');
+    const isSpent = 'spent' in answer && answer.spent;
+    if (!isSpent && !closing && isClaimable(status)) return;
     // Not later, when the runner has looked: quick calls would go on until then.
-    if ('spent' in answer && answer.spent) this.pause();
-    else if (!closing && isClaimable(status)) return;
-    else this.#intake.rest();
+    this.pause();
     this.#hooks.changed();
   }
 
