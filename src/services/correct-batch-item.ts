@@ -8,7 +8,7 @@ import { type Actor, type CorrectionPatch, type ItemCorrection, PATCH_OPS } from
 import { InvalidStateError, NotFoundError, ValidationError } from '../domain/user-error.ts';
 import { appendCorrection, findPresentResult, type PresentResult } from '../store/corrections.ts';
 import { findExecution } from '../store/execution-rows.ts';
-import type { ItemKey } from '../store/item-rows.ts';
+import { findItems, type ItemKey } from '../store/item-rows.ts';
 import { IssueList } from './issue-list.ts';
 import { pointerSegments } from './output-rules-input.ts';
 import { ownJson } from './own-json.ts';
@@ -91,15 +91,10 @@ async function correctable(
   expected: number | null,
 ): Promise<PresentResult> {
   const present = await findPresentResult(deps.db, actor.projectId, key);
-  if (present === undefined) {
-    // Also an ordinal that the execution does not have: nothing is there to be corrected.
-    throw new NotFoundError('result of a batch item', id);
-  }
-  if (present.status !== 'SUCCEEDED') {
-    throw new InvalidStateError(
-      `The item is ${present.status}; only the result of a SUCCEEDED one can be corrected.`,
-      present.status,
-    );
+  const status = present?.status ?? (await findItems(deps.db, actor.projectId, [key]))[0]?.status;
+  if (status === undefined) throw new NotFoundError('batch item', id);
+  if (present === undefined || status !== 'SUCCEEDED') {
+    throw new InvalidStateError(`The item is ${status}; only the result of a SUCCEEDED one can be corrected.`, status);
   }
   if (expected !== null && expected !== present.lastNumber) {
     throw new InvalidStateError(

@@ -1,6 +1,8 @@
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { AgentRun } from '../../src/domain/agent-context.ts';
+import { infrastructureEvents } from '../../src/domain/infrastructure-events.ts';
 import type { Db } from '../../src/store/database.ts';
+import { readLaneFacts } from '../../src/store/diagnosis-reads.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, startEngine, storeExecution } from '../support/engine-harness.ts';
@@ -45,6 +47,10 @@ describeDatabases('a lane that another node took over', (open) => {
     const results = await db.selectFrom('itemResult').select('ordinal').where('executionId', '=', id).execute();
     expect(new Set(results.map((row) => row.ordinal)).size).toBe(20);
     expect(results.length).toBe(20);
+    // Whoever asks for a diagnosis is told of it.
+    expect(
+      infrastructureEvents({ ...(await readLaneFacts(db, first.actor.projectId, id)), failures: [] }),
+    ).toMatchObject([{ kind: 'NODE_LOST', count: expect.any(Number), at: expect.any(Date) }]);
   });
 
   test('leaves a lane whose owner lives alone', async () => {
