@@ -252,6 +252,14 @@ describe.each(['embedded', 'postgres'] as const)('definitions (%s)', (kind) => {
     const shown = await app.ended(executionId, 'status definition { version deletedAt } counts { succeeded }');
     expect(shown).toMatchObject({ status: 'COMPLETED', definition: deleted, counts: { succeeded: 3 } });
 
+    // Its executions are found from it, each version's its own.
+    const runs = async (version: string) =>
+      dig(
+        await app.ask('query ($id: ID!) { batchDefinition(id: $id) { executions { nodes { id } } } }', { id: version }),
+        ...['executions', 'nodes'],
+      );
+    expect([await runs(id), await runs(idOf(two))]).toEqual([[{ id: executionId }], []]);
+
     // The name is free: the same content is a new version now, numbered behind all that were.
     const again = await app.mutate('createBatchDefinition', `created batchDefinition { ${VERSION} }`, {
       spec: { name, agent: 'teller', input: { datasourceId } },
