@@ -1,7 +1,7 @@
 /**
- * The README's tables of settings and limits, made from the code that they describe.
+ * The tables of settings (README.md) and of limits (docs/limits.md), made from the code that they describe.
  *
- * `node test/readme/tables.ts` writes them into the README; a test compares.
+ * `node test/readme/tables.ts` writes them into these pages; a test compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,11 +10,16 @@ import { SETTINGS } from '../../src/config.ts';
 import { LIMITS } from '../../src/domain/limits.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 
-const README = path.join(import.meta.dirname, '..', '..', 'README.md');
+const ROOT = path.join(import.meta.dirname, '..', '..');
 
-/** The README's text with both tables as they should be. */
-export function withTables(readme: string): string {
-  return replaceTable(replaceTable(readme, 'settings', settingsTable()), 'limits', limitsTable());
+/** Each page that has a table, with how its text should be. */
+export function pagesWithTables(): { readonly file: string; readonly text: string; readonly wanted: string }[] {
+  const page = (name: string, table: string, lines: readonly string[]) => {
+    const file = path.join(ROOT, name);
+    const text = readFileSync(file, 'utf8');
+    return { file, text, wanted: replaceTable(text, table, lines) };
+  };
+  return [page('README.md', 'settings', settingsTable()), page('docs/limits.md', 'limits', limitsTable())];
 }
 
 function settingsTable(): string[] {
@@ -45,12 +50,12 @@ function range(limit: unknown): string {
 
 const defaultOf = (limit: unknown): string => grouped.format((limit as { default: number }).default);
 
-function replaceTable(readme: string, name: string, lines: readonly string[]): string {
+function replaceTable(page: string, name: string, lines: readonly string[]): string {
   const [start, end] = [`<!-- ${name} -->\n`, `\n<!-- /${name} -->`];
-  const from = readme.indexOf(start);
-  const to = readme.indexOf(end, from);
-  if (from < 0 || to < 0) throw new Error(`The README has no place for the ${name}.`);
-  return readme.slice(0, from + start.length) + lines.join('\n') + readme.slice(to);
+  const from = page.indexOf(start);
+  const to = page.indexOf(end, from);
+  if (from < 0 || to < 0) throw new Error(`The page has no place for the ${name}.`);
+  return page.slice(0, from + start.length) + lines.join('\n') + page.slice(to);
 }
 
-if (import.meta.main) writeFileSync(README, withTables(readFileSync(README, 'utf8')));
+if (import.meta.main) for (const { file, wanted } of pagesWithTables()) writeFileSync(file, wanted);
