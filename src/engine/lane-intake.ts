@@ -93,11 +93,6 @@ export class LaneIntake {
     this.#hooks.wake();
   }
 
-  /** Nothing is to be claimed until the next poke. */
-  rest(): void {
-    this.#dry = true;
-  }
-
   /** Claims more items. */
   async claim(): Promise<void> {
     const pokes = this.#pokes;

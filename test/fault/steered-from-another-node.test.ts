@@ -1,0 +1,78 @@
+/** A cancel or a pause that another node commits, where nobody tells the node that runs the items. */
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
+import { pauseBatchExecution } from '../../src/services/pause-batch-execution.ts';
+import type { Db } from '../../src/store/database.ts';
+import { createLaneStore } from '../../src/store/lane-store.ts';
+import { describeDatabases } from '../support/databases.ts';
+import { type Harness, startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { until } from '../support/until.ts';
+
+const HOUR_MS = 3_600_000;
+
+describeDatabases('another node', (open) => {
+  let db: Db;
+  beforeAll(async () => {
+    db = await open();
+  });
+  const started: Harness[] = [];
+  afterEach(async () => {
+    for (const harness of started.splice(0)) await harness.engine.stop();
+  });
+
+  /** A node that looks at nothing by itself, and runs an execution; and another whose services steer it. */
+  async function twoNodes() {
+    const seen = { committed: false, heard: false, late: 0, calls: 0 };
+    const isAlive = () => Promise.resolve(true);
+    const store = createLaneStore(db, 'runs', isAlive, () => new Date());
+    const runs = await startEngine(db, {
+      ...{ node: 'runs', pollMs: HOUR_MS, isAlive },
+      store: {
+        ...store,
+        settle: async (...args) => {
+          // What begins now is answered with what was committed before.
+          const after = seen.committed;
+          const answer = await store.settle(...args);
+          // A turn later: first the answer has to get to who asked.
+          setImmediate(() => {
+            seen.heard ||= after;
+          });
+          return answer;
+        },
+      },
+    });
+    const steers = await startEngine(db, { node: 'steers', pollMs: HOUR_MS, isAlive, actor: runs.actor });
+    started.push(runs, steers);
+    const id = await runs.create(
+      20_000,
+      async ({ item }) => {
+        seen.calls += 1;
+        if (seen.heard) seen.late += 1;
+        await new Promise((resolve) => setTimeout(resolve, item.ordinal % 3));
+        return 1;
+      },
+      { concurrency: 10 },
+    );
+    await until(async () => seen.calls > 200 && (await runs.read(id)).status === 'RUNNING');
+    return { runs, steers, id, seen };
+  }
+
+  test('that cancels is obeyed from the next flush on, without a look of its own', async () => {
+    const { runs, steers, id, seen } = await twoNodes();
+    await cancelBatchExecution(steers.deps, steers.actor, { batchExecutionId: id });
+    seen.committed = true;
+    expect(await runs.ended(id)).toMatchObject({ status: 'CANCELLED' });
+    await checkEnded(db, id);
+    expect(seen.late).toBe(0);
+  });
+
+  test('that pauses is obeyed from the next flush on, too', async () => {
+    const { runs, steers, id, seen } = await twoNodes();
+    await pauseBatchExecution(steers.deps, steers.actor, { batchExecutionId: id });
+    seen.committed = true;
+    await until(async () => seen.heard && (await runs.read(id)).running === 0);
+    expect(await runs.read(id)).toMatchObject({ status: 'PAUSED' });
+    expect(seen.late).toBe(0);
+  });
+});
