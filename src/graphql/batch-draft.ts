@@ -7,9 +7,9 @@ import { draftEndsAt } from '../services/end-stale-drafts.ts';
 import { type Draft, readDrafts } from '../services/read-drafts.ts';
 import { submitBatchExecution } from '../services/submit-batch-execution.ts';
 import { ExecutionType } from './batch-execution.ts';
-import { InlineItemInput } from './batch-spec-input.ts';
 import { builder } from './builder.ts';
 import { actorOf, type BatchLoad } from './context.ts';
+import { InlineItemInput } from './element-input.ts';
 
 const loadDrafts: BatchLoad<string, Draft | null> = (ids, ctx) => readDrafts(ctx.deps, actorOf(ctx), ids);
 

@@ -8,10 +8,10 @@ import {
   BatchOutputConfig,
   BatchTierInput,
   EXECUTION_TEXT,
-  InlineItemInput,
   RetryRuleInput,
 } from './batch-spec-input.ts';
 import { builder } from './builder.ts';
+import { InlineItemInput } from './element-input.ts';
 import { BUDGET_TEXT, TokenPricesInput } from './token-usage.ts';
 
 const BatchInputChanges = builder.inputType('BatchInputChanges', {

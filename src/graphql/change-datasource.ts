@@ -10,11 +10,11 @@ import {
 } from '../services/create-datasource.ts';
 import { deleteDatasource } from '../services/delete-datasource.ts';
 import { removeDataElements } from '../services/remove-data-elements.ts';
-import { DataElementInput } from './batch-spec-input.ts';
 import { builder } from './builder.ts';
 import { actorOf } from './context.ts';
 import { DataElementType } from './data-element.ts';
 import { DatasourceType } from './datasource.ts';
+import { DataElementInput } from './element-input.ts';
 
 const NAME = `The name, 1-${LIMITS.nameLength} characters, unique in the project.`;
 const DESCRIPTION = `What it is for, at most ${LIMITS.messageLength} characters.`;
