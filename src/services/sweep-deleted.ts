@@ -8,9 +8,8 @@ const EVERY_MS = 5_000;
 const RETENTION_EVERY_MS = 60_000;
 const AT_ONCE = 100;
 const REMEMBER_MS = 7 * 86_400_000;
-/** What one chunk should take; its rows follow from what the last one took. */
-const CHUNK_MS = 20;
-const ROWS = { min: 1, first: 200, max: 2_000 };
+/** The longest pause between two chunks, in ms. */
+const PAUSE_MS = 50;
 
 type Deps = Pick<ServiceDeps, 'db' | 'now' | 'publish'>;
 
@@ -35,8 +34,8 @@ export async function deleteOutlived({ db, now, publish }: Deps, retentionDays: 
 /**
  * Deletes every row that a deletion left, until there is none or `signal` says to stop.
  *
- * A chunk takes some 20 ms however large its rows are, and as much time goes by before the next one: the embedded
- * database shares our thread. Several nodes may sweep at once, and a sweep that was cut off begins again.
+ * After a chunk as much time goes by as it took: the embedded database shares our thread. Several nodes may sweep at
+ * once, and a sweep that was cut off begins again.
  */
 export async function sweepDeleted({ db, now }: Pick<Deps, 'db' | 'now'>, signal?: AbortSignal): Promise<void> {
   for (;;) {
@@ -52,19 +51,16 @@ export async function sweepDeleted({ db, now }: Pick<Deps, 'db' | 'now'>, signal
 
 /** `false` when it was told to stop before the last row. */
 async function sweepOne(db: Deps['db'], { id, kind }: Unswept, signal: AbortSignal | undefined): Promise<boolean> {
-  let rows = ROWS.first;
   for (const table of SWEPT[kind]) {
     let from: number | null = 0;
     while (from !== null) {
       if (signal?.aborted === true) return false;
       const began = performance.now();
-      from = await sweepChunk(db, id, table, from, rows);
+      from = await sweepChunk(db, id, table, from);
       const tookMs = performance.now() - began;
-      const wanted = tookMs > CHUNK_MS ? rows / 2 : rows * 2;
-      rows = Math.min(Math.max(Math.round(wanted), ROWS.min), ROWS.max);
-      // Also between small ones: a batch of deletes must not hold up a socket.
+      // Also behind the last one: a batch of small deletions must not hold up a socket.
       if (from === null) await setImmediate();
-      else await delay(tookMs, undefined, { ref: false });
+      else await delay(Math.min(tookMs, PAUSE_MS));
     }
   }
   return true;

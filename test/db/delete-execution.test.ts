@@ -1,4 +1,5 @@
 /** Deleting executions: at once for everybody, then row by row. */
+import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '../../src/domain/ids.ts';
@@ -203,12 +204,35 @@ describeDatabases('deleted executions', (open) => {
       Array.from({ length: 20 }, (_, attempt) => ({ ordinal: 7, attempt: attempt + 2 })),
     );
     await remove(id);
-    const [, failures] = SWEPT.EXECUTION;
+    const failures = SWEPT.EXECUTION.find(({ table }) => table === 'item_failure');
+    if (failures === undefined) throw new Error('item failures are not swept');
     let from: number | null = 0;
-    for (let chunks = 0; from !== null && chunks < 3; chunks += 1) from = await sweepChunk(db, id, failures, from, 4);
+    for (let chunks = 0; from !== null && chunks < 3; chunks += 1)
+      from = await sweepChunk(db, id, failures, from, { rows: 4, bytes: 1 });
     expect(from).toBe(7);
     await sweepDeleted(deps());
     expect(await rowsOf(id)).toBe(0);
+  });
+
+  test('large rows go few at a time, and none is too large to go', async () => {
+    const id = await makeExecutionWith(db, tenant.projectId, ENDED);
+    // Random, so that it is stored as large as it is.
+    const data = () => randomBytes(30_000).toString('base64');
+    await addResults(
+      db,
+      id,
+      Array.from({ length: 5 }, (_, ordinal) => ({ ordinal, data: data() })),
+    );
+    await remove(id);
+    const results = SWEPT.EXECUTION.find(({ table }) => table === 'item_result');
+    if (results === undefined) throw new Error('results are not swept');
+    const left: number[] = [];
+    let from: number | null = 0;
+    while (from !== null) {
+      from = await sweepChunk(db, id, results, from, { rows: 100, bytes: 50_000 });
+      left.push(await rowsOf(id));
+    }
+    expect(left).toEqual([3, 1, 0]);
   });
 
   test('what was deleted before a start is swept by itself, and a stop waits for the chunk', async () => {
