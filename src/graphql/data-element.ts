@@ -21,7 +21,8 @@ export const DataElementType = builder.objectRef<DataElement>('DataElement').imp
     datasourceId: t.exposeID('datasourceId', { description: 'The datasource that holds it.' }),
     filename: t.exposeString('filename', { description: 'The filename; in a folder the path below it, as the id.' }),
     mediaType: t.exposeString('mediaType', {
-      description: 'The media type; in a folder by the extension, `application/octet-stream` for an unknown one.',
+      description:
+        'The media type; in a folder, and for a URL without one, by the extension, `application/octet-stream` for an unknown one.',
     }),
     metadata: t.expose('metadata', {
       type: 'JSON',
@@ -33,10 +34,13 @@ export const DataElementType = builder.objectRef<DataElement>('DataElement').imp
       description: 'What its documents are called, in order; one, unless it was stored with several.',
       resolve: ({ filename, mediaType, documentNames }) => [...(documentNames ?? [{ filename, mediaType }])],
     }),
-    sizeBytes: t.exposeInt('sizeBytes', { description: 'Bytes of its documents together.' }),
+    sizeBytes: t.exposeInt('sizeBytes', {
+      description: 'Bytes of its documents together; those that are elsewhere (`url`, `element`) count nothing.',
+    }),
     contentHash: t.exposeString('contentHash', {
       nullable: true,
-      description: 'SHA-256 (hex) over its documents; null in a folder, where it would have to be read.',
+      description:
+        'SHA-256 (hex) over its documents, over the reference for those that are elsewhere; null in a folder, where it would have to be read.',
     }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',

@@ -53,7 +53,7 @@ export async function checkAgentContent(
   const schemaProblem = agents.schemaProblem(schema);
   if (schemaProblem !== null) issues.add(['input', 'configSchema'], 'schema', schemaProblem);
   if (checked === undefined || config === undefined) return undefined;
-  const refs = secretRefs(config);
+  const refs = secretRefs(Object(config));
   const known = await findSecretNames(db, projectId, [...new Set(refs.map(({ name }) => name))]);
   for (const { path, name } of refs) {
     if (!known.has(name))

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type HttpEndpoint, sendJson, startHttpEndpoint } from '../support/http-endpoint.ts';
 import { dig } from '../support/server.ts';
@@ -18,6 +19,7 @@ describe.each(['embedded', 'postgres'] as const)('documents that are elsewhere (
   let inside: HttpEndpoint;
   let fails = 0;
   let changing = '';
+  let waiting: (response: ServerResponse) => void = () => undefined;
   beforeAll(async () => {
     inside = await startHttpEndpoint((_request, response) => sendJson(response, 200, 'internal'));
     files = await startHttpEndpoint((request, response) => {
@@ -34,6 +36,7 @@ describe.each(['embedded', 'postgres'] as const)('documents that are elsewhere (
         return fails < 3 ? response.socket?.destroy() : response.writeHead(200, type('text/plain')).end('at last');
       }
       if (request.path === '/changing') return response.writeHead(200, type('text/plain')).end(changing);
+      if (request.path === '/waits') return waiting(response);
       if (request.path === '/huge') {
         response.writeHead(200, type('text/plain'));
         const more = (): void => void (response.destroyed || response.write(Buffer.alloc(1_000_000), more));
@@ -200,6 +203,40 @@ describe.each(['embedded', 'postgres'] as const)('documents that are elsewhere (
     expect(issues.map(({ loc, type }) => `${loc.slice(5).join('.')} ${type}`)).toEqual([
       ...['0.url url', '1.url url', '2 conflict', '3.url url', '4.element.datasourceId not_found'],
     ]);
+  });
+
+  test('may come as lines of a stream, too', async () => {
+    const spec = { name: 'remote', agent: 'reads', input: {} };
+    const draft = await app.mutate('createBatchExecution', 'batchExecution { id }', { draft: true, source: { spec } });
+    const id = dig(draft, 'batchExecution', 'id');
+    const lines = [
+      { filename: 'a', url: at('/report') },
+      { filename: 'b', documents: [{ url: at('/x') }] },
+    ];
+    const response = await fetch(`${app.url}/executions/${String(id)}/items?submit=true`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${app.key}`, 'content-type': 'application/jsonl' },
+      body: lines.map((line) => JSON.stringify(line)).join('\n'),
+    });
+    expect(response.status, await response.text()).toBe(200);
+    const nodes = dig(await app.ended(id, RESULTS), 'items', 'nodes') as Record<string, unknown>[];
+    expect(nodes.map(({ data }) => dig(data, 'documents', 0, 2))).toEqual(['a;b', '/x']);
+  });
+
+  test('are given up when the execution is cancelled', async () => {
+    const asked = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<void>();
+    waiting = (response) => {
+      response.on('close', () => closed.resolve());
+      asked.resolve();
+    };
+    const spec = { name: 'remote', agent: 'reads', input: { items: [{ filename: 'a', url: at('/waits') }] } };
+    const created = await app.mutate('createBatchExecution', 'batchExecution { id }', { source: { spec } });
+    const id = dig(created, 'batchExecution', 'id');
+    await asked.promise;
+    await app.mutate('cancelBatchExecution', 'batchExecution { status }', { batchExecutionId: id });
+    await closed.promise;
+    expect(await app.ended(id, 'status')).toMatchObject({ status: 'CANCELLED' });
   });
 
   test('change the hash of what was read when their content changes', async () => {

@@ -193,6 +193,21 @@ describeDatabases('agents and secrets of a project', (open) => {
     expect(await db.selectFrom('agent').select('id').where('projectId', '=', actor.projectId).execute()).toEqual([]);
   });
 
+  test('an agent keeps its kind, and JSON of its own that looks like a secret is none', async () => {
+    const { actor } = await makeProject(db);
+    const { agent } = await createAgent(deps, actor, { name: freshName(), config: http() });
+    const chat = { baseURL: 'https://model.example/v1', model: 'tiny', extraBody: { secret: 'not-a-reference' } };
+    expect(await issuesOf(updateAgent(deps, actor, { agentId: agent.id, config: { chat } }))).toEqual([
+      'input.config kind',
+    ]);
+    const made = await createAgent(deps, actor, { name: freshName(), config: { chat } });
+    expect(made).toMatchObject({ agent: { kind: 'CHAT' }, version: { version: 1 } });
+    const keyed = { chat: { ...chat, apiKey: { secret: 'nope' } } };
+    expect(await issuesOf(createAgent(deps, actor, { name: freshName(), config: keyed }))).toEqual([
+      'input.config.chat.apiKey.secret not_found',
+    ]);
+  });
+
   test('a name is taken once in a project, and free again after a deletion', async () => {
     const [mine, theirs] = [(await makeProject(db)).actor, (await makeProject(db)).actor];
     const name = freshName();

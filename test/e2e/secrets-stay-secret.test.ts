@@ -143,4 +143,9 @@ test('a second Batchyard is an http agent, and no log, table or answer has the k
       expect(readFileSync(path.join(file.parentPath, file.name)).includes(form), file.name).toBe(false);
   }
   expect(mine.output()).toContain('"level"');
+
+  const wrongKey = { BATCHYARD_SECRET_KEY: 'another-secret-key-entirely', BATCHYARD_DATA_DIR: dataDir };
+  const again = await startService({ ...wrongKey, BATCHYARD_AGENTS_DIR: path.join(dataDir, 'none') });
+  expect(again.output()).toContain('secrets were stored under another BATCHYARD_SECRET_KEY');
+  await again.kill();
 }, 120_000);

@@ -69,6 +69,14 @@ test('lists are split at commas', () => {
   expect(allowedOrigins).toEqual(['https://app.example', 'http://localhost:3000']);
 });
 
+test('hosts that are allowed although private are names, addresses or ranges, and nothing else', () => {
+  const { allowPrivateHosts } = loadConfig({ BATCHYARD_ALLOW_PRIVATE_HOSTS: 'model.internal:11434, 10.0.0.0/8' });
+  expect(allowPrivateHosts).toMatchObject([{ name: 'model.internal', port: 11_434 }, { port: null }]);
+  expect(problemsOf({ BATCHYARD_ALLOW_PRIVATE_HOSTS: 'http://model.internal, *.internal, 10.0.0.0/99' })).toEqual([
+    expect.stringMatching(/^BATCHYARD_ALLOW_PRIVATE_HOSTS must be names, addresses or ranges/),
+  ]);
+});
+
 test('the table of settings names each once, with a meaning', () => {
   const names = SETTINGS.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
