@@ -1,12 +1,12 @@
 import { documentBytes } from '../domain/content.ts';
 import type { Actor, DocumentName } from '../domain/model.ts';
-import { NotFoundError } from '../domain/user-error.ts';
+import { InvalidStateError, NotFoundError } from '../domain/user-error.ts';
 import type { ServiceDeps } from './ports.ts';
 import { getDatasource } from './read-datasources.ts';
 import { getDataElement, whileThere } from './read-elements.ts';
 import { requireRole } from './require-role.ts';
 
-/** One document of an element, as it came. Needs READER; throws NotFoundError when it is not there. */
+/** One document of an element, as it came. Needs READER; throws NotFoundError when it is not there, InvalidStateError when it is at a URL. */
 export async function readContent(
   deps: Pick<ServiceDeps, 'db' | 'sources'>,
   actor: Actor,
@@ -19,5 +19,8 @@ export async function readContent(
   const { documents } = await whileThere(() => deps.sources.read(datasource, elementId));
   const found = documents[document];
   if (found === undefined) throw new NotFoundError('document', `${elementId}?document=${document}`);
+  if (found.url !== undefined) {
+    throw new InvalidStateError(`The document is at ${found.url}, and is fetched from there when it runs.`, 'REMOTE');
+  }
   return { filename: found.filename, mediaType: found.mediaType, bytes: documentBytes(found) };
 }
