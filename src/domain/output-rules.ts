@@ -15,6 +15,12 @@ export interface OutputMisses {
   readonly total: number;
 }
 
+/** What came of a check in its thread; `late`: it was ended because it took too long. */
+export interface CheckAnswer {
+  readonly misses: OutputMisses;
+  readonly late: boolean;
+}
+
 /** What is wrong with a JSON Schema, and where: a JSON Pointer into it. */
 export interface SchemaProblem {
   readonly path: string;
@@ -32,9 +38,18 @@ export interface OutputChecker {
 /** The code of an item's error when its result missed the rules of its tier. */
 export const OUTPUT_MISMATCH = 'output_mismatch';
 
-/** The permanent error of a result that missed its rules; its details have the field errors, and the data if it is small. */
+/** The code of a miss that says nothing of the result: it could not be checked now, but may be another time. */
+export const OUTPUT_UNCHECKED = 'output_check_unavailable';
+
+const RECOVERY = "Make the agent's results fit, or change what the tier promises: `outputSchema`, `artifacts`.";
+
+/** The error of a result that missed its rules: permanent, unless it only could not be checked; its details have the field errors, and the data if it is small. */
 export function outputMismatch(misses: OutputMisses, result: StorableResult): ItemError {
   const [first] = misses.fieldErrors;
+  if (first?.code === OUTPUT_UNCHECKED) {
+    const text = `The result could not be checked: ${first.message}.`;
+    return itemError('RESOURCE', OUTPUT_UNCHECKED, text, { stage: 'result', usage: result.usage });
+  }
   const more = misses.total > 1 ? ` (and ${misses.total - 1} more)` : '';
   const where = first === undefined || first.path === '' ? '' : ` at ${first.path}`;
   return {
@@ -42,7 +57,7 @@ export function outputMismatch(misses: OutputMisses, result: StorableResult): It
       'VALIDATION',
       OUTPUT_MISMATCH,
       `The result is not what its tier promises${where}: ${first?.message ?? 'it was not checked'}${more}.`,
-      { stage: 'result', usage: result.usage },
+      { stage: 'result', recovery: RECOVERY, usage: result.usage },
     ),
     details: detailsOf(misses, result.data),
   };

@@ -79,13 +79,13 @@ const PatchInput = builder.inputType('CorrectionPatchInput', {
 });
 
 const CorrectInput = builder.inputType('CorrectBatchItemInput', {
-  description: 'An item, and exactly one of `data` and `patches`.',
+  description: 'An item, and `data`, `patches` or both.',
   fields: (t) => ({
     itemId: t.id({ required: true, description: 'The item, `item_…`; it must have SUCCEEDED.' }),
     data: t.field({ type: 'JSON', description: 'The data as it should be, whole.' }),
     patches: t.field({
       type: [PatchInput],
-      description: `Changes of the present data (corrected before or not), in order and all or none; 1-${LIMITS.correctionPatches}.`,
+      description: `Changes of \`data\`, or where that is absent of the present data (corrected before or not), in order and all or none; 1-${LIMITS.correctionPatches}.`,
     }),
     notes: t.string({ description: `Why, for people; at most ${LIMITS.messageLength} characters.` }),
     expectedCorrection: t.int({

@@ -34,13 +34,13 @@ const inputSchema = z.object({
   data: ownJson(LIMITS.resultBytes).optional(),
 });
 
-/** The item and either its data as it should be, or changes of its present data. */
+/** The item and its data as it should be, changes of its data, or both. */
 export type CorrectBatchItemInput = z.input<typeof inputSchema>;
 
 /**
  * Appends a correction to an item that SUCCEEDED and tells those who watch its execution.
  *
- * Patches apply to the present data, corrected or not, all or none. The outcome must fit the tier's `outputSchema`.
+ * Patches apply to the given data, else to the present one, corrected or not; all or none. The outcome must fit the tier's `outputSchema`.
  * `expectedCorrection` is the number of the last correction that the caller has seen, 0 for none: where there is
  * another the answer is an InvalidStateError. Needs MEMBER; throws ValidationError, NotFoundError.
  */
@@ -52,9 +52,7 @@ export async function correctBatchItem(
   requireRole(actor, 'MEMBER');
   const issues = new IssueList();
   const request = issues.check(inputSchema, input, ['input']);
-  if ((input.data == null) === (input.patches == null)) {
-    issues.add(['input'], 'conflict', 'takes exactly one of data and patches');
-  }
+  if (input.data == null && input.patches == null) issues.add(['input'], 'missing', 'needs data, patches or both');
   issues.throwIfAny();
   if (request === undefined) throw new Error('An input without problems was not read.');
   const key = parseItemId(request.itemId);
@@ -63,7 +61,8 @@ export async function correctBatchItem(
   const patches = request.patches?.map(patchOf) ?? null;
   for (let tries = 1; ; tries += 1) {
     const present = await correctable(deps, actor, key, request.itemId, request.expectedCorrection ?? null);
-    const data = patches === null ? request.data : patched(present.data, patches);
+    const base = request.data ?? present.data;
+    const data = patches === null ? base : patched(base, patches);
     const text = await checked(deps, execution.spec.tiers[present.tier], data, patches === null ? 'data' : 'patches');
     const { tier, round, lastNumber } = present;
     const correction = {

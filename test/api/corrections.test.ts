@@ -93,6 +93,8 @@ describeDatabases('corrections', (open) => {
         { number: 2, notes: null, isCurrent: true, createdAt: expect.any(String), patches: { length: 4 } },
       ],
     });
+    const both = { data: { a: 1 }, patches: [{ op: 'ADD', path: '/b', value: 2 }] };
+    expect(await correct(id, both)).toMatchObject({ correction: { number: 3, data: { a: 1, b: 2 } } });
     await checkWhole(db, id);
   });
 

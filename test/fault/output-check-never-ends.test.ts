@@ -26,7 +26,8 @@ test('a schema that never ends is ended, not tried again at once, and delays nob
   expect([hostile, other]).toEqual([['output_check_failed'], ['type']]);
   expect(ticks, 'the thread of the service went on').toBeGreaterThan(20);
   const before = performance.now();
-  expect(await codes(rules, 1)).toEqual(['output_check_failed']);
+  // Not the fault of this result: another attempt may find it checked.
+  expect(await codes(rules, 1)).toEqual(['output_check_unavailable']);
   expect(performance.now() - before).toBeLessThan(1_000);
   expect(await codes(PLAIN, {})).toEqual([]);
 });

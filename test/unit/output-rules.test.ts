@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest';
 import { compileRules } from '../../src/agents/output/check-rules.ts';
 import { schemaProblems } from '../../src/agents/output/schema-compile.ts';
+import { LIMITS } from '../../src/domain/limits.ts';
+import { mismatchErrors, outputMismatch } from '../../src/domain/output-rules.ts';
 import type { OutputRules } from '../../src/domain/tier-output.ts';
 
 const misses = (rules: OutputRules, data: unknown, artifacts: readonly object[] | null = null) =>
@@ -90,4 +92,27 @@ test('artifacts are found by id or filename and checked for type, size, storage 
   expect(errors(rule({ storage: 'INLINE' }), null, linked)).toEqual(['/artifacts/report artifact_storage']);
   expect(errors(rule({ storage: 'URL' }), null, made({}))).toEqual(['/artifacts/report artifact_storage']);
   expect(errors(rule({ maxSizeBytes: 9 }), null, linked)).toEqual(['/artifacts/report artifact_size_unknown']);
+});
+
+test('a miss is a permanent error, and a result that could not be checked a transient one', () => {
+  const result = { data: '{"a":1}', fieldErrors: null, artifacts: null, score: null, usage: null };
+  const errorOf = (code: string) =>
+    outputMismatch({ fieldErrors: [{ path: '/a', code, message: 'm' }], total: 3 }, result);
+  expect(errorOf('type')).toMatchObject({ category: 'VALIDATION', transient: false, code: 'output_mismatch' });
+  expect(errorOf('type').message).toBe('The result is not what its tier promises at /a: m (and 2 more).');
+  expect(errorOf('output_check_unavailable')).toMatchObject({ category: 'RESOURCE', transient: true, details: null });
+});
+
+test('details hold as many misses as fit, and the data only where it fits beside them', () => {
+  const fieldErrors = Array.from({ length: 50 }, () => ({
+    path: `/${'p'.repeat(400)}`,
+    code: 'type',
+    message: 'm'.repeat(300),
+  }));
+  const result = { data: '{"a":1}', fieldErrors: null, artifacts: null, score: null, usage: null };
+  const { code, details } = outputMismatch({ fieldErrors, total: 50 }, result);
+  expect(Buffer.byteLength(details ?? '')).toBeLessThanOrEqual(LIMITS.failureDetailsBytes);
+  const kept: unknown = JSON.parse(details ?? 'null');
+  expect(mismatchErrors(code, kept)).toHaveLength(12);
+  expect(kept).toMatchObject({ total: 50 });
 });

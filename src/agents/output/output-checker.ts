@@ -2,14 +2,17 @@
  * Checks results in threads of their own, where a check that takes too long is ended.
  *
  * A schema is a user's program: `allOf` twice the same reference, ten levels deep, is a thousand checks. So it never
- * runs in the thread that serves everyone, and rules that once took too long are not tried again for a while.
+ * runs in the thread that serves everyone, and rules that took too long are not tried again for a while: results that
+ * come meanwhile fail in a way that another attempt may mend.
  */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import workerpool from 'workerpool';
 import {
+  type CheckAnswer,
   type CheckedParts,
   miss,
+  OUTPUT_UNCHECKED,
   type OutputChecker,
   type OutputMisses,
   type SchemaProblem,
@@ -20,8 +23,8 @@ const THREADS = 2;
 const HEAP_MB = 512;
 /** What a call may take beside its check: the start of a thread, on a machine with too much to do. */
 const SLACK_MS = 60_000;
-/** How long rules that did not come to an end are not tried again. */
-const BARRED_MS = 60_000;
+/** How long rules are not tried again whose check was ended: it would take the threads from all others. */
+const BARRED_MS = 10_000;
 
 export interface OutputCheckerOptions {
   /** How long one check may take, in ms. */
@@ -58,31 +61,34 @@ export function createOutputChecker({ timeoutMs = 5_000 }: OutputCheckerOptions 
 
   return {
     async schemaProblems(schema) {
-      const text = JSON.stringify(schema);
       try {
-        return (await call<readonly SchemaProblem[]>('problems', [text])) ?? [];
+        return (await call<readonly SchemaProblem[]>('problems', [JSON.stringify(schema)])) ?? [];
       } catch (error) {
-        return [{ path: '', message: `cannot be used: ${reasonOf(error, timeoutMs)}` }];
+        return [{ path: '', message: `cannot be used: ${messageOf(error)}` }];
       }
     },
     async misses(rules: OutputRules, { data, artifacts }: CheckedParts): Promise<OutputMisses> {
       const { key, text } = textOf(rules);
-      const until = barred.get(key) ?? 0;
-      if (until > performance.now()) return unchecked('its tier has rules whose check did not come to an end');
+      for (const [old, until] of barred) if (until <= performance.now()) barred.delete(old);
+      if (barred.has(key)) return unchecked(OUTPUT_UNCHECKED, 'a check against these rules has just taken too long');
       // What no rule is about need not be copied over.
       const parts: CheckedParts = {
         data: rules.outputSchema === undefined ? 'null' : data,
         artifacts: rules.artifacts === undefined ? null : artifacts,
       };
+      const bar = (): void => void barred.set(key, performance.now() + BARRED_MS);
       try {
         const answer =
-          (await call<OutputMisses>('misses', [key, null, parts])) ??
-          (await call<OutputMisses>('misses', [key, text, parts]));
-        return answer ?? unchecked('it was not checked');
+          (await call<CheckAnswer>('misses', [key, null, parts])) ??
+          (await call<CheckAnswer>('misses', [key, text, parts]));
+        if (answer?.late === true) bar();
+        return answer?.misses ?? unchecked(OUTPUT_UNCHECKED, 'no thread knew the rules');
       } catch (error) {
-        for (const [old, end] of barred) if (end <= performance.now()) barred.delete(old);
-        barred.set(key, performance.now() + BARRED_MS);
-        return unchecked(`its check failed: ${reasonOf(error, timeoutMs)}`);
+        // The thread is gone: what its check took too much of is the check's fault, anything else is not.
+        const message = messageOf(error);
+        if (!message.includes('memory limit')) return unchecked(OUTPUT_UNCHECKED, message);
+        bar();
+        return unchecked('output_check_failed', 'cannot be checked: it takes too much memory');
       }
     },
     stop: async () => {
@@ -91,15 +97,6 @@ export function createOutputChecker({ timeoutMs = 5_000 }: OutputCheckerOptions 
   };
 }
 
-const unchecked = (reason: string): OutputMisses => ({
-  fieldErrors: [miss('', 'output_check_failed', reason)],
-  total: 1,
-});
+const unchecked = (code: string, reason: string): OutputMisses => ({ fieldErrors: [miss('', code, reason)], total: 1 });
 
-const reasonOf = (error: unknown, timeoutMs: number): string =>
-  error instanceof workerpool.Promise.TimeoutError ||
-  Reflect.get(Object(error), 'code') === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
-    ? `it took longer than ${timeoutMs} ms`
-    : error instanceof Error
-      ? error.message
-      : String(error);
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
