@@ -35,11 +35,12 @@ export interface Batch {
   readonly agent?: string;
   readonly config?: Readonly<Record<string, unknown>>;
   readonly concurrency?: number;
+  readonly itemTimeoutMs?: number;
 }
 
 /** Creates an execution; its id. */
 export async function createExecution(api: ApiClient, batch: Batch): Promise<string> {
-  const { datasourceId, agent = 'echo', config = {}, concurrency = 100 } = batch;
+  const { datasourceId, agent = 'echo', config = {}, concurrency = 100, itemTimeoutMs = 3_600_000 } = batch;
   const document = `mutation ($input: CreateBatchExecutionInput!) {
     createBatchExecution(input: $input) {
       ... on CreateBatchExecutionSuccess { batchExecution { id } }
@@ -47,7 +48,7 @@ export async function createExecution(api: ApiClient, batch: Batch): Promise<str
     }
   }`;
   const created = z.object({ createBatchExecution: z.object({ batchExecution: Id }) });
-  const execution = { concurrency, itemTimeoutMs: 3_600_000 };
+  const execution = { concurrency, itemTimeoutMs };
   const spec = { name: 'bench', tiers: [{ agent, config }], input: { datasourceId }, execution };
   const { createBatchExecution } = await api.request(created, document, { input: { source: { spec } } });
   return createBatchExecution.batchExecution.id;

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { withServer } from './support/databases.ts';
 
-const BENCHMARKS = ['peers.ts', 'scale.ts', 'control.ts'];
+const BENCHMARKS = ['peers.ts', 'scale.ts', 'control.ts', 'threaded-call.ts'];
 
 await withServer(undefined, async ({ url }) => {
   for (const benchmark of BENCHMARKS) {

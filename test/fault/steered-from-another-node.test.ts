@@ -21,15 +21,20 @@ describeDatabases('another node', (open) => {
     for (const harness of started.splice(0)) await harness.engine.stop();
   });
 
-  /** A node that looks at nothing by itself, and runs an execution; and another whose services steer it. */
+  /** A node that runs an execution and looks at it only once it may; and another whose services steer it. */
   async function twoNodes() {
-    const seen = { committed: false, heard: false, late: 0, calls: 0 };
+    const seen = { committed: false, heard: false, late: 0, calls: 0, running: 0 };
+    const look = Promise.withResolvers<void>();
     const isAlive = () => Promise.resolve(true);
     const store = createLaneStore(db, 'runs', isAlive, () => new Date());
     const runs = await startEngine(db, {
       ...{ node: 'runs', pollMs: HOUR_MS, isAlive },
       store: {
         ...store,
+        openExecution: async (...args) => {
+          if (seen.calls > 0) await look.promise;
+          return await store.openExecution(...args);
+        },
         settle: async (...args) => {
           // What begins now is answered with what was committed before.
           const after = seen.committed;
@@ -48,30 +53,36 @@ describeDatabases('another node', (open) => {
       20_000,
       async ({ item }) => {
         seen.calls += 1;
+        seen.running += 1;
         if (seen.heard) seen.late += 1;
         await new Promise((resolve) => setTimeout(resolve, item.ordinal % 3));
+        seen.running -= 1;
         return 1;
       },
       { concurrency: 10 },
     );
     await until(async () => seen.calls > 200 && (await runs.read(id)).status === 'RUNNING');
-    return { runs, steers, id, seen };
+    return { runs, steers, id, seen, look };
   }
 
   test('that cancels is obeyed from the next flush on, without a look of its own', async () => {
-    const { runs, steers, id, seen } = await twoNodes();
+    const { runs, steers, id, seen, look } = await twoNodes();
     await cancelBatchExecution(steers.deps, steers.actor, { batchExecutionId: id });
     seen.committed = true;
+    await until(() => seen.heard && seen.running === 0);
+    look.resolve();
     expect(await runs.ended(id)).toMatchObject({ status: 'CANCELLED' });
     await checkEnded(db, id);
     expect(seen.late).toBe(0);
   });
 
   test('that pauses is obeyed from the next flush on, too', async () => {
-    const { runs, steers, id, seen } = await twoNodes();
+    const { runs, steers, id, seen, look } = await twoNodes();
     await pauseBatchExecution(steers.deps, steers.actor, { batchExecutionId: id });
     seen.committed = true;
-    await until(async () => seen.heard && (await runs.read(id)).running === 0);
+    await until(() => seen.heard && seen.running === 0);
+    look.resolve();
+    await until(async () => (await runs.read(id)).running === 0);
     expect(await runs.read(id)).toMatchObject({ status: 'PAUSED' });
     expect(seen.late).toBe(0);
   });
