@@ -36,6 +36,8 @@ export interface DiagnosisFacts {
   /** How often work on it was taken from a node that died. */
   readonly takeovers: number;
   readonly takenOverAt: Date | null;
+  /** Items that were running when their process died, and were run again. */
+  readonly interruptedItems: number;
 }
 
 /** The verdict. */

@@ -27,6 +27,7 @@ import { ItemType } from './batch-item.ts';
 import { ErrorCategoryEnum } from './batch-status.ts';
 import { builder } from './builder.ts';
 import { actorOf } from './context.ts';
+import { oncePerState } from './once-per-state.ts';
 
 const MAX_INT = 2_147_483_647;
 
@@ -98,6 +99,7 @@ const EventKindEnum = builder.enumType('InfrastructureEventKind', {
   description: 'What befell an execution. More values may come.',
   values: described<InfrastructureEventKind>(INFRASTRUCTURE_EVENT_KINDS, {
     NODE_LOST: 'A process that ran it ended without giving it back.',
+    ITEMS_INTERRUPTED: 'Items were running when their process died, and were run again.',
     WORKER_CRASH: 'Items failed because their process died too often.',
     CALLS_OVERDUE: 'Calls were told to stop and have not.',
   }),
@@ -203,6 +205,10 @@ const DiagnosisType = builder.objectRef<ExecutionDiagnosis>('BatchDiagnosis').im
   }),
 });
 
+const diagnosisOf = oncePerState<ExecutionDiagnosis>((executions, ctx) =>
+  Promise.all(executions.map((execution) => diagnoseExecution(ctx.deps, actorOf(ctx), execution))),
+);
+
 /** Grouping the failed items reads each of them. */
 const DIAGNOSIS_COST = 100;
 
@@ -211,6 +217,6 @@ builder.objectFields(ExecutionType, (t) => ({
     type: DiagnosisType,
     complexity: DIAGNOSIS_COST,
     description: 'Why it is slow, stuck or failing, and what would help.',
-    resolve: (execution, _args, ctx) => diagnoseExecution(ctx.deps, actorOf(ctx), execution),
+    resolve: (execution, _args, ctx) => diagnosisOf(execution, ctx),
   }),
 }));

@@ -1,7 +1,7 @@
 import { type Diagnosis, diagnose } from '../domain/diagnosis.ts';
 import type { DiagnosisFacts } from '../domain/diagnosis-facts.ts';
 import type { Actor, Execution, Item } from '../domain/model.ts';
-import { groupFailures, readLaneFacts } from '../store/diagnosis-reads.ts';
+import { countInterrupted, groupFailures, readLaneFacts } from '../store/diagnosis-reads.ts';
 import { listItems } from '../store/item-reads.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
@@ -28,7 +28,10 @@ export async function diagnoseExecution(
   const { projectId } = actor;
   const { id: executionId, failed } = execution;
   const failures = failed === 0 ? [] : await groupFailures(db, projectId, executionId, MAX_FAILURE_GROUPS);
-  const facts = { ...(await readLaneFacts(db, projectId, executionId)), failures };
+  const lanes = await readLaneFacts(db, projectId, executionId);
+  // Nothing can have been interrupted where no process died.
+  const interruptedItems = lanes.takeovers === 0 ? 0 : await countInterrupted(db, projectId, executionId);
+  const facts = { ...lanes, failures, interruptedItems };
   const at = now();
   return { ...diagnose(execution, facts, at), facts, executionId, at };
 }

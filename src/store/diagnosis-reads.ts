@@ -39,7 +39,7 @@ export async function readLaneFacts(
   db: Db,
   projectId: string,
   executionId: string,
-): Promise<Omit<DiagnosisFacts, 'failures'>> {
+): Promise<Omit<DiagnosisFacts, 'failures' | 'interruptedItems'>> {
   const row = await named(db, 'readLaneFacts')
     .selectFrom('executionLane as l')
     .innerJoin('batchExecution as x', 'x.id', 'l.executionId')
@@ -61,4 +61,17 @@ export async function readLaneFacts(
     .where('l.executionId', '=', executionId)
     .executeTakeFirstOrThrow();
   return row;
+}
+
+/** How many items were running when their process died; reads every item of the execution. */
+export async function countInterrupted(db: Db, projectId: string, executionId: string): Promise<number> {
+  const { count } = await named(db, 'countInterrupted')
+    .selectFrom('batchItem as i')
+    .innerJoin('batchExecution as x', 'x.id', 'i.executionId')
+    .select(sql<number>`count(*)::int`.as('count'))
+    .where('x.projectId', '=', projectId)
+    .where('i.executionId', '=', executionId)
+    .where('i.deaths', '>', 0)
+    .executeTakeFirstOrThrow();
+  return count;
 }

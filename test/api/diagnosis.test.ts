@@ -68,7 +68,7 @@ describeDatabases('diagnosis', (open) => {
     await addItems(
       db,
       id,
-      Array.from({ length: 9 }, () => ({})),
+      Array.from({ length: 9 }, (_, n) => ({ deaths: n === 3 ? 1 : 0 })),
     );
     const lane = { executionId: id, no: 0, share: 2, owner: 'node-1', epoch: 3 };
     const noted = { overdueCalls: 2, overdueSince: ago(120), overdueEpoch: 3, takeovers: 1, takenOverAt: ago(500) };
@@ -81,6 +81,7 @@ describeDatabases('diagnosis', (open) => {
         ...{ health: 'STUCK', blockedReason: 'OVERDUE_CALLS', stuckMs: 120_000, overdueCalls: 2, failedItems: [] },
         infrastructureEvents: [
           { kind: 'NODE_LOST', count: 1, at: ago(500).toISOString() },
+          { kind: 'ITEMS_INTERRUPTED', count: 1 },
           { kind: 'CALLS_OVERDUE', count: 2, at: ago(120).toISOString() },
         ],
       },

@@ -49,7 +49,11 @@ describeDatabases('a lane that another node took over', (open) => {
     expect(results.length).toBe(20);
     // Whoever asks for a diagnosis is told of it.
     expect(
-      infrastructureEvents({ ...(await readLaneFacts(db, first.actor.projectId, id)), failures: [] }),
+      infrastructureEvents({
+        ...(await readLaneFacts(db, first.actor.projectId, id)),
+        failures: [],
+        interruptedItems: 0,
+      }),
     ).toMatchObject([{ kind: 'NODE_LOST', count: expect.any(Number), at: expect.any(Date) }]);
   });
 

@@ -14,12 +14,12 @@ function look(of: Partial<Execution>, known: Partial<DiagnosisFacts> = {}) {
     ...{ id: 'exec_1', status: 'RUNNING', ...counts, concurrency: 10, pauseReason: null, waitReason: null },
     ...{ waitUntil: null, deadlineAt: null, cancelMode: null, error: null, lastActivityAt: ago(1) },
     ...{ roundOpenedAt: ago(100), roundClosedBase: 0, endedAt: null, sealedAt: ago(100) },
-    spec: { execution: { itemTimeoutMs: 60_000 } },
+    spec: { tiers: [{}], execution: { itemTimeoutMs: 60_000 } },
     ...of,
   } as Execution;
   const facts = {
     ...{ failures: [], nextAttemptAt: null, overdueCalls: 0, overdueSince: null, isOwned: true },
-    ...{ takeovers: 0, takenOverAt: null, ...known },
+    ...{ takeovers: 0, takenOverAt: null, interruptedItems: 0, ...known },
   };
   const { health, blockedReason, stuckMs, failureCategory, recommendations, reason } = diagnose(execution, facts, NOW);
   const kinds = recommendations.map(({ kind }) => kind);
@@ -120,10 +120,12 @@ test('what befell the machines is told apart', () => {
     isOwned: true,
     takeovers: 2,
     takenOverAt: NOW,
+    interruptedItems: 4,
   };
   const failures = [group({ category: 'INTERRUPTED', code: 'worker_crash', count: 3 })];
   expect(infrastructureEvents({ ...facts, failures }).map(({ kind, count }) => [kind, count])).toEqual([
     ['NODE_LOST', 2],
+    ['ITEMS_INTERRUPTED', 4],
     ['WORKER_CRASH', 3],
   ]);
 });
