@@ -23,7 +23,8 @@ const STATEMENTS = [
   // The usual list: executions make many datasources that are not in it.
   `create index datasource_list_named on datasource (project_id, created_at, id)
      where kind <> 'INLINE' and kind <> 'EXECUTION_RESULTS'`,
-  `alter table batch_execution add column output_datasource_id text references datasource on delete set null`,
+  // No foreign key: deleting a datasource would change every execution that ever wrote to it in one statement.
+  'alter table batch_execution add column output_datasource_id text',
   `create index batch_execution_output on batch_execution (output_datasource_id, created_at, id)
      where output_datasource_id is not null`,
   'alter table batch_execution add column rerun_of text',

@@ -193,7 +193,7 @@ export interface Execution extends ItemCounts {
   readonly inputOverrides: InputOverrides | null;
   readonly spec: PinnedSpec;
   readonly inputDatasourceId: string;
-  /** Where its results are elements; null once that is deleted. */
+  /** Where its results are elements, which may have been deleted since it ended; null where it was never kept. */
   readonly outputDatasourceId: string | null;
   /** The execution that it runs again, null when none. */
   readonly rerunOf: string | null;

@@ -1,6 +1,7 @@
 /** The mutation that runs a past execution again, and the way back to that one. */
 import { LIMITS } from '../domain/limits.ts';
 import type { Execution } from '../domain/model.ts';
+import type { AgentVersionChoice } from '../domain/retry-selection.ts';
 import { IdempotencyConflictError, InvalidStateError, NotFoundError, ValidationError } from '../domain/user-error.ts';
 import { rerunBatchExecution } from '../services/rerun-batch-execution.ts';
 import { ExecutionType, loadExecution } from './batch-execution.ts';
@@ -17,14 +18,22 @@ builder.objectField(ExecutionType, 'rerunOf', (t) =>
   }),
 );
 
+const DefinitionVersionChoiceEnum = builder.enumType('DefinitionVersionChoice', {
+  description: 'Which version of its definition is run.',
+  values: {
+    PINNED: { description: 'The version that the execution ran before.' },
+    LATEST: { description: 'The newest version of its name that is not deleted.' },
+  } satisfies { [choice in AgentVersionChoice]: { description: string } },
+});
+
 const RerunInput = builder.inputType('RerunBatchExecutionInput', {
   description: 'Which execution to run again, and what is otherwise.',
   fields: (t) => ({
     batchExecutionId: t.id({ required: true, description: 'The execution, `exec_…`, in any state but DRAFT.' }),
     definitionVersion: t.field({
-      type: AgentVersionChoiceEnum,
+      type: DefinitionVersionChoiceEnum,
       defaultValue: 'PINNED',
-      description: 'The version of the definition that it ran, or the newest of the name.',
+      description: 'Which version of its definition.',
     }),
     agentVersion: t.field({
       type: AgentVersionChoiceEnum,

@@ -9,10 +9,10 @@ type Values<Name extends string> = { [name in Name]: { readonly description: str
 const { concurrency, retryLimit, itemTimeoutMs, priority } = LIMITS;
 
 export const AgentVersionChoiceEnum = builder.enumType('AgentVersionChoice', {
-  description: 'Which version of something is run.',
+  description: 'Which version of its agents is run.',
   values: {
-    PINNED: { description: 'The version that was run before.' },
-    LATEST: { description: 'The newest version that there is.' },
+    PINNED: { description: 'The version that the execution ran before.' },
+    LATEST: { description: 'The newest version that is offered.' },
   } satisfies Values<AgentVersionChoice>,
 });
 

@@ -58,6 +58,7 @@ export async function obtainOutput(
   output: OutputConfig | undefined,
 ): Promise<string> {
   if (output !== undefined) {
+    // No foreign key keeps it: see the migration.
     await mustKeepOutput(tx, projectId, output, ['input']);
     return output.datasourceId;
   }
