@@ -76,6 +76,10 @@ export const AgentType = builder.objectRef<Agent>('Agent').implement({
     id: t.exposeID('id', { description: 'The id, `agent_…`.' }),
     name: t.exposeString('name', { description: 'The name; for a module, that of its file.' }),
     kind: t.expose('kind', { type: AgentKindEnum, description: 'What it is made of.' }),
+    projectId: t.exposeID('projectId', {
+      nullable: true,
+      description: 'The project that it belongs to and that may change it; null when every project is offered it.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was first seen.' }),
     currentVersion: t.field({
       type: AgentVersionType,

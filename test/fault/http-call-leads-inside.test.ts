@@ -28,6 +28,7 @@ describe('a redirect', () => {
     ]);
     for (const { headers: sent } of ends) expect(sent.authorization).toBe(`Bearer ${SECRET}`);
     expect(other.requests[0]).toMatchObject({ method: 'POST', body: { tier: 1 } });
+    expect(other.requests[0]?.headers).toMatchObject({ 'idempotency-key': 'exec_1:0:3:1' });
     expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
     expect(JSON.stringify(other.requests)).not.toContain(SECRET.slice(0, 6));
   });

@@ -20,7 +20,13 @@ export type SafeFetch = (url: string | URL, request?: SafeRequest) => Promise<Re
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** What may be sent to another origin than the one that it was meant for. */
-const HARMLESS: ReadonlySet<string> = new Set(['accept', 'accept-language', 'content-type', 'user-agent']);
+const HARMLESS: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-language',
+  'content-type',
+  'idempotency-key',
+  'user-agent',
+]);
 
 /** A fetch over a guarded pool. */
 export function createSafeFetch(dispatcher: Dispatcher, maxRedirects: number): SafeFetch {
