@@ -3,6 +3,7 @@
 import { type ItemError, itemError } from './item-error.ts';
 import { isStorableText, jsonProblemMessage, toJsonText } from './json.ts';
 import { LIMITS } from './limits.ts';
+import { mediaTypeOf } from './media-type.ts';
 import { type CallUsage, readUsage } from './usage.ts';
 
 /** A result whose parts are JSON texts; null where the agent gave none. */
@@ -135,10 +136,11 @@ function readArtifact(entry: unknown, at: string) {
   if ((content === null) === (url === null))
     throw new Malformed('invalid_result', `${at} needs either content or url.`);
   const given = fields['sizeBytes'];
+  const filename = textField(fields, 'filename', at);
   return {
     id: fields['id'] === undefined ? `${at.replace(/\D/g, '')}` : textField(fields, 'id', at),
-    filename: textField(fields, 'filename', at),
-    mediaType: fields['mediaType'] === undefined ? 'application/octet-stream' : textField(fields, 'mediaType', at),
+    filename,
+    mediaType: fields['mediaType'] === undefined ? mediaTypeOf(filename) : textField(fields, 'mediaType', at),
     sizeBytes: content === null ? (Number.isSafeInteger(given) ? Number(given) : null) : content.byteLength,
     content: content === null ? null : content.toString('base64'),
     url,

@@ -81,7 +81,7 @@ test('artifacts come as text, bytes, base64 or a URL', () => {
     {
       id: '3',
       filename: 'd.pdf',
-      mediaType: 'application/octet-stream',
+      mediaType: 'application/pdf',
       sizeBytes: 5,
       content: null,
       url: 'https://files.example/d.pdf',
