@@ -2,39 +2,23 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { expect } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { fillDataFolder } from './data-folder.ts';
 import { type DatabaseKind, freshPostgres } from './databases.ts';
-import { type Answer, dig, post } from './server.ts';
-import { until } from './until.ts';
+import { type SchemaClient, schemaClient } from './schema-client.ts';
+import { post } from './server.ts';
 
 const KEY = 'a-root-key-for-the-whole-app';
 
 /** The service under test, as its first key sees it. */
-export interface WholeApp {
+export interface WholeApp extends SchemaClient {
   readonly url: string;
   readonly key: string;
   /** Where module agents are read from. */
   readonly agentsDir: string;
-  /** The answer as it came. */
-  post(query: string, variables?: Record<string, unknown>): Promise<Answer>;
-  /** What the first field answers; errors of the top level fail the test. */
-  ask(query: string, variables?: Record<string, unknown>): Promise<unknown>;
-  /** What a mutation with one `input` answers: its type, `selection`, and whatever error it gives. */
-  mutate(name: string, selection: string, input: Record<string, unknown>): Promise<unknown>;
-  /** `selection` of an execution once it has ended. */
-  ended(executionId: unknown, selection: string): Promise<unknown>;
   stop(): Promise<void>;
 }
-
-const ERROR_FIELDS = {
-  ValidationError: 'issues { loc msg type }',
-  InvalidStateError: 'status',
-  VersionConflictError: 'newestId newestVersion',
-  IdempotencyConflictError: 'existingId',
-};
 
 /** Starts the service with module agents of the test's (file names and their code) and further settings. */
 export async function startWholeApp(
@@ -57,30 +41,9 @@ export async function startWholeApp(
     }),
   );
   const server = await app.start();
-  const postOwn = (query: string, variables: Record<string, unknown> = {}) => post(server, KEY, query, variables);
-  const ask = async (query: string, variables: Record<string, unknown> = {}): Promise<unknown> => {
-    const answer = await postOwn(query, variables);
-    expect(answer.errors).toBeUndefined();
-    return Object.values(answer.data ?? {})[0];
-  };
   return {
-    ...{ url: server.url, key: KEY, agentsDir, post: postOwn, ask },
-    async mutate(name, selection, input) {
-      const { data } = await postOwn(`{ __type(name: "${capital(name)}Result") { possibleTypes { name } } }`);
-      const types = JSON.stringify(dig(data, '__type', 'possibleTypes'));
-      const errors = Object.entries(ERROR_FIELDS).flatMap(([type, fields]) =>
-        types.includes(`"${type}"`) ? `... on ${type} { ${fields} }` : [],
-      );
-      const query = `mutation ($input: ${capital(name)}Input!) { ${name}(input: $input) { __typename
-        ... on ${capital(name)}Success { ${selection} } ... on UserError { code message } ${errors.join(' ')} } }`;
-      return await ask(query, { input });
-    },
-    ended: (id, selection) =>
-      until(async () => {
-        const query = `query ($id: ID!) { batchExecution(id: $id) { endedAt ${selection} } }`;
-        const execution = await ask(query, { id });
-        return dig(execution, 'endedAt') === null ? null : execution;
-      }),
+    ...{ url: server.url, key: KEY, agentsDir },
+    ...schemaClient((query, variables = {}) => post(server, KEY, query, variables)),
     async stop() {
       await app.stop();
       await postgres?.close();
@@ -88,5 +51,3 @@ export async function startWholeApp(
     },
   };
 }
-
-const capital = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
