@@ -89,7 +89,8 @@ export async function addBatchElements(
   });
   if (revision !== null) deps.publish(id, revision);
   const execution = await findExecution(deps.db, actor.projectId, id);
-  if (execution === undefined) throw new Error(`the execution ${id} is gone`);
+  // Deleted since.
+  if (execution === undefined) throw new NotFoundError('batch execution', id);
   for (const { item, message } of conflicts) {
     rejected.push({ place: places.get(item.id) ?? 0, elementId: item.id, code: 'conflict', message });
   }

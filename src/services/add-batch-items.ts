@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Actor, Execution } from '../domain/model.ts';
-import { ValidationError } from '../domain/user-error.ts';
+import { NotFoundError, ValidationError } from '../domain/user-error.ts';
 import type { NewElement } from '../store/data-elements.ts';
 import type { Tx } from '../store/database.ts';
 import { endOfDraft, findDraftItems } from '../store/draft-items.ts';
@@ -70,7 +70,8 @@ export async function addBatchItems(
   });
   if (revision !== null) deps.publish(id, revision);
   const execution = await findExecution(deps.db, actor.projectId, id);
-  if (execution === undefined) throw new Error(`the execution ${id} is gone`);
+  // Deleted since.
+  if (execution === undefined) throw new NotFoundError('batch execution', id);
   return { execution, addedCount: added, repeatedCount: repeated, replacedCount: replaced };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LIMITS } from '../domain/limits.ts';
 import type { Actor, Execution } from '../domain/model.ts';
+import { NotFoundError } from '../domain/user-error.ts';
 import { removeDraftItems } from '../store/draft-items.ts';
 import { lockDraft, touchDraft } from '../store/drafts.ts';
 import { findExecution } from '../store/execution-rows.ts';
@@ -43,6 +44,7 @@ export async function removeBatchItems(
   });
   if (revision !== null) deps.publish(id, revision);
   const execution = await findExecution(deps.db, actor.projectId, id);
-  if (execution === undefined) throw new Error(`the execution ${id} is gone`);
+  // Deleted since.
+  if (execution === undefined) throw new NotFoundError('batch execution', id);
   return { execution, removedCount };
 }

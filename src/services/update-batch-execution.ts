@@ -33,7 +33,8 @@ export async function updateBatchExecution(deps: ServiceDeps, actor: Actor, inpu
   };
   if (Object.keys(change).length === 0) return execution;
   const revision = await changeExecution(deps.db, id, change);
-  const after = (await findExecution(deps.db, actor.projectId, id)) ?? execution;
+  const after = await findExecution(deps.db, actor.projectId, id);
+  if (after === undefined) throw new NotFoundError('batch execution', id);
   if (revision === null) {
     throw new InvalidStateError(
       `The execution has ended as ${after.status}: only its name and metadata can be changed.`,
