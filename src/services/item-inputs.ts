@@ -22,32 +22,23 @@ export function createItemInputs(db: Db, parts: ContentParts): ItemInputs {
 
 function inputOf(parts: ContentParts, datasource: Datasource, row: InputRow): ItemInput {
   const content = new ItemContent(parts, datasource, row.elementId);
-  const names = row.documentNames ?? [{ filename: row.filename, mediaType: row.mediaType }];
+  const { ordinal, elementId, filename, mediaType, metadata, documentNames } = row;
+  const names = documentNames ?? [{ filename, mediaType }];
   const documents = names.map((name, index) => lazyDocument(name, () => content.document(index, name.filename)));
-  const [name] = names;
-  const first = documents[0] ?? lazyDocument(row, () => content.document(0, row.filename));
-  const { ordinal, elementId, filename, mediaType, metadata } = row;
-  return {
-    contentHash: () => content.hash,
-    ...(row.documentNames?.some(({ remote }) => remote !== undefined) && {
-      begin: (signal) => beginCall(content, documents, row.documentNames ?? [], signal),
-    }),
-    item: {
-      ordinal,
-      dataElementId: elementId,
-      filename,
-      metadata,
-      documents,
-      get mediaType() {
-        // The type of an element that was given none is that of its first document.
-        return name?.remote === 'UNTYPED' && name.mediaType === mediaType ? first.mediaType : mediaType;
-      },
-      text: () => first.text(),
-      bytes: () => first.bytes(),
-      json: () => first.json(),
-      exists: (path) => parts.sources.exists(datasource, elementId, path),
-    },
+  const first = documents[0] ?? lazyDocument(row, () => content.document(0, filename));
+  const item = {
+    ...{ ordinal, dataElementId: elementId, filename, mediaType, metadata, documents },
+    text: () => first.text(),
+    bytes: () => first.bytes(),
+    json: () => first.json(),
+    exists: (path: string) => parts.sources.exists(datasource, elementId, path),
   };
+  const contentHash = () => content.hash;
+  if (!names.some(({ remote }) => remote !== undefined)) return { contentHash, item };
+  // The type of an element that was given none is that of its first document.
+  const [name] = names;
+  if (name?.remote === 'UNTYPED' && name.mediaType === mediaType) typedLate(item, () => first.mediaType);
+  return { contentHash, item, begin: (signal) => beginCall(content, documents, names, signal) };
 }
 
 /** Fetches what has no media type of its own, so that the agent is told it; the rest waits until it is asked for. */
@@ -68,13 +59,16 @@ function lazyDocument({ filename, mediaType, remote }: DocumentName, read: () =>
     if (remote !== undefined) known = content.mediaType;
     return content.bytes;
   };
-  return {
-    filename,
-    get mediaType() {
-      return known;
-    },
-    bytes,
+  const document = {
+    ...{ filename, mediaType, bytes },
     text: async () => (await bytes()).toString('utf8'),
     json: async () => JSON.parse((await bytes()).toString('utf8')),
   };
+  if (remote !== undefined) typedLate(document, () => known);
+  return document;
+}
+
+/** Gives an object a media type that may still change; a getter in each item's literal would cost all of them. */
+function typedLate(object: object, get: () => string): void {
+  Object.defineProperty(object, 'mediaType', { get, enumerable: true });
 }
