@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseItemId } from '../domain/ids.ts';
 import { ERROR_CATEGORIES } from '../domain/item-error.ts';
+import type { ItemFilter } from '../domain/item-filter.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { Actor, Execution } from '../domain/model.ts';
 import { RETRY_MODES, RETRYABLE_STATUSES, type RetrySelection } from '../domain/retry-selection.ts';
@@ -35,8 +36,12 @@ const schemaAt = (now: Date) =>
         category: categories.nullish(),
         code: words.nullish(),
         filename: z.string().max(LIMITS.patternLength).nullish(),
+        minScore: z.number().nullish(),
+        maxScore: z.number().nullish(),
+        minDurationMs: z.int().nullish(),
+        maxDurationMs: z.int().nullish(),
         updatedAfterRevision: z.int().nullish(),
-      })
+      } satisfies { [field in keyof ItemFilter]-?: z.ZodType })
       .nullish(),
   });
 

@@ -25,6 +25,49 @@ describeDatabases('items of an execution', (open) => {
 
   const keys = (executionId: string, ...of: number[]) => of.map((ordinal) => ({ executionId, ordinal }));
 
+  /** Says in the execution's row that it has so many items. */
+  const counted = (executionId: string, total: number) =>
+    db.updateTable('batchExecution').set({ total, queued: total }).where('id', '=', executionId).execute();
+
+  test.each([false, true])(
+    'pages of a status are whole however far its items are apart, whatever else changed (backward: %s)',
+    async (backward) => {
+      const executionId = await makeExecution(db, projectId);
+      const rare = [0, 3, 999, 1_000, 1_001, 4_999, 5_000, 7_777, 11_999];
+      await addItems(
+        db,
+        executionId,
+        Array.from({ length: 12_000 }, (_, ordinal) => ({
+          ...{ status: rare.includes(ordinal) ? ('CANCELLED' as const) : ('SUCCEEDED' as const), revision: 2 },
+        })),
+      );
+      await counted(executionId, 12_000);
+      for (const filter of [
+        { status: ['CANCELLED' as const] },
+        { status: ['CANCELLED' as const], updatedAfterRevision: 1 },
+      ]) {
+        // So many changes that the changed items are not looked up one by one.
+        for (let revision = 2; filter.updatedAfterRevision !== undefined && revision < 14; revision += 1)
+          await db
+            .insertInto('executionChange')
+            .values({ executionId, revision, ordinals: [3] })
+            .execute();
+        const seen: number[] = [];
+        for (let after: number[] | null = null; ; after = [seen.at(-1) ?? 0]) {
+          const rows = await listItems(db, projectId, executionId, filter, { limit: 2, backward, after });
+          seen.push(...rows.slice(0, 2).map((item) => item.ordinal));
+          if (rows.length <= 2) break;
+        }
+        expect(seen).toEqual(backward ? rare.toReversed() : rare);
+      }
+      expect(await ordinals(executionId, { status: ['SUCCEEDED'] }, 3)).toEqual([1, 2, 4, 5]);
+      expect(await ordinals(executionId, { status: ['EXPIRED'] })).toEqual([]);
+      const foreign = (await makeProject(db)).projectId;
+      const page = { limit: 9, backward, after: null };
+      expect(await listItems(db, foreign, executionId, { status: ['CANCELLED'] }, page)).toEqual([]);
+    },
+  );
+
   test.each([false, true])(
     'pages have no gap and no duplicate while the items change (backward: %s)',
     async (backward) => {
@@ -62,6 +105,7 @@ describeDatabases('items of an execution', (open) => {
       { status: 'RETRYING', tier: 1, ...error('NETWORK', 'ECONNRESET') },
       { status: 'SUCCEEDED', filename: '100%.txt' },
     ]);
+    await counted(executionId, 5);
     expect(await ordinals(executionId, { status: ['FAILED', 'RETRYING'] })).toEqual([2, 3]);
     expect(await ordinals(executionId, { status: [] })).toEqual([]);
     expect(await ordinals(executionId, { tier: [1] })).toEqual([1, 3]);
