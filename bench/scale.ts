@@ -2,7 +2,7 @@
  * What a thousand, ten thousand, a hundred thousand and a million items cost, each in a service of its own.
  *
  * Cost per item, resident memory while it runs, time from the create call to the first item's start, a page of items
- * at three depths, and creation against a bare INSERT … SELECT of the same rows.
+ * at three depths, and creation, from a datasource and from a stream, against a bare INSERT … SELECT of the same rows.
  *
  *     npm run bench:scale [-- --postgres 1000,10000,100000,1000000 --embedded 1000,10000,100000 --rounds 3 --quick]
  */
@@ -18,6 +18,7 @@ import { median, megabytes, whole } from './support/numbers.ts';
 import { timePages } from './support/pages.ts';
 import { describeMachine, keepResults, printMachine } from './support/results.ts';
 import { type Bench, makeElements, withService } from './support/service.ts';
+import { timeStream } from './support/streaming.ts';
 
 const { values } = parseArgs({
   options: {
@@ -56,6 +57,7 @@ interface Size {
   readonly memoryHighest: number;
   readonly pageMs: Run['pages'];
   readonly creation: { readonly itemsPerSecond: number; readonly bareItemsPerSecond: number } | null;
+  readonly stream: { readonly itemsPerSecond: number; readonly bareItemsPerSecond: number } | null;
 }
 
 const machine = describeMachine();
@@ -67,7 +69,7 @@ for (const items of embeddedSizes) {
   for (let round = 0; round < rounds; round += 1) {
     runs.push(await withService(null, async (bench) => runOnce(bench, await makeElements(bench, items), items, 0)));
   }
-  embedded.push(sizeOf(items, runs, null));
+  embedded.push(sizeOf(items, runs, null, null));
 }
 print('PostgreSQL', postgres);
 print('embedded', embedded);
@@ -80,17 +82,20 @@ async function onPostgres(): Promise<Size[]> {
     for (const items of postgresSizes) {
       const runs: Run[] = [];
       let creation: Size['creation'] = null;
+      let stream: Size['stream'] = null;
       for (let round = 0; round < rounds; round += 1) {
         await withMigrated(server, (url) =>
           withService(url, async (bench) => {
             const datasourceId = await makeElements(bench, items);
             runs.push(await runOnce(bench, datasourceId, items, serverPid));
-            if (round === rounds - 1) creation = await measureCreation(bench, datasourceId, items);
+            if (round !== rounds - 1) return;
+            creation = await measureCreation(bench, datasourceId, items);
+            stream = await measureStream(bench, items);
           }),
         );
         console.log(`${whole(items)} items, round ${round + 1}: ${whole(runs.at(-1)?.elapsedMs ?? 0)} ms`);
       }
-      sizes.push(sizeOf(items, runs, creation));
+      sizes.push(sizeOf(items, runs, creation, stream));
     }
     return sizes;
   });
@@ -127,7 +132,12 @@ async function measureCreation(bench: Bench, datasourceId: string, items: number
   return { itemsPerSecond: items / (ownMs / 1_000), bareItemsPerSecond: items / (bareMs / 1_000) };
 }
 
-function sizeOf(items: number, runs: readonly Run[], creation: Size['creation']): Size {
+async function measureStream(bench: Bench, items: number): Promise<Size['stream']> {
+  const { streamMs, bareMs } = await timeStream(bench, items);
+  return { itemsPerSecond: items / (streamMs / 1_000), bareItemsPerSecond: items / (bareMs / 1_000) };
+}
+
+function sizeOf(items: number, runs: readonly Run[], creation: Size['creation'], stream: Size['stream']): Size {
   const of = (value: (run: Run) => number) => median(runs.map(value));
   return {
     items,
@@ -143,6 +153,7 @@ function sizeOf(items: number, runs: readonly Run[], creation: Size['creation'])
       last: of((run) => run.pages.last),
     },
     creation,
+    stream,
   };
 }
 
@@ -159,7 +170,10 @@ function print(name: string, sizes: readonly Size[]): void {
     'middle',
     'last',
   ];
-  const table = new Table({ head: [...head, 'Created/s', 'Bare insert/s'], style: { head: [], border: [] } });
+  const table = new Table({
+    head: [...head, 'Created/s', 'Bare insert/s', 'Streamed/s', 'Bare insert/s'],
+    style: { head: [], border: [] },
+  });
   for (const size of sizes) {
     const { first, middle, last } = size.pageMs;
     table.push([
@@ -168,6 +182,8 @@ function print(name: string, sizes: readonly Size[]): void {
       ...[first, middle, last].map((ms) => `${ms.toFixed(1)} ms`),
       size.creation === null ? '' : whole(size.creation.itemsPerSecond),
       size.creation === null ? '' : whole(size.creation.bareItemsPerSecond),
+      size.stream === null ? '' : whole(size.stream.itemsPerSecond),
+      size.stream === null ? '' : whole(size.stream.bareItemsPerSecond),
     ]);
   }
   console.log(`${name}\n${table.toString()}`);
