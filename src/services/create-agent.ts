@@ -13,8 +13,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 const name = z
   .string()
   .regex(NAME, 'must be 1-100 of letters, digits, "-" and "_", with a letter or digit first')
-  // A spec may name an agent by its id or by its name.
-  .refine((text) => nodeTypeOf(text) !== 'Agent', 'looks like the id of an agent');
+  // A spec may name an agent by its id, by that of a version, or by its name.
+  .refine((text) => nodeTypeOf(text) === null, 'looks like an id');
 
 /** What an agent that a project stores is made from. */
 export interface CreateAgentInput extends AgentContentInput {

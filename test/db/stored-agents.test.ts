@@ -183,6 +183,10 @@ describeDatabases('agents and secrets of a project', (open) => {
         'input.configSchema schema',
       ]),
     );
+    for (const type of ['Agent', 'AgentVersion'] as const)
+      expect(await issuesOf(createAgent(deps, actor, { name: newId(type), config: http() }))).toEqual([
+        'input.name custom',
+      ]);
     expect(await issuesOf(createAgent(deps, actor, { name: 'a', config: withKey('nope') }))).toEqual([
       'input.config.http.headers.0.value.secret not_found',
     ]);
