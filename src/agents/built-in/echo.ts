@@ -7,9 +7,11 @@ interface EchoConfig {
   readonly failRate?: number;
 }
 
-async function run({ item, previous, userMessage, config, signal }: ContextWith<EchoConfig>): Promise<unknown> {
+async function run(context: ContextWith<EchoConfig>): Promise<unknown> {
+  const { item, previous, userMessage, config } = context;
   const { delayMs = 0, failRate = 0 } = config;
-  if (delayMs > 0) await delay(delayMs, undefined, { signal });
+  // A signal is made when it is asked for.
+  if (delayMs > 0) await delay(delayMs, undefined, { signal: context.signal });
   if (failRate > 0 && Math.random() < failRate) throw new EchoFailure();
   const { dataElementId, filename, mediaType, metadata } = item;
   return { dataElementId, filename, mediaType, metadata, previous, userMessage };
