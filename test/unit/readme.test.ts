@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { pagesWithTables } from '../readme/tables.ts';
@@ -18,4 +18,9 @@ test('the files and folders that the README links to are there', () => {
   const targets = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1] ?? '');
   expect(targets.length).toBeGreaterThan(10);
   expect(targets.filter((target) => !existsSync(path.join(root, target)))).toEqual([]);
+});
+
+test('the README leads to every page of docs', () => {
+  const pages = readdirSync(path.join(root, 'docs')).map((page) => `docs/${page}`);
+  expect(pages.filter((page) => !readme.includes(`](${page})`))).toEqual([]);
 });
