@@ -17,13 +17,15 @@ const OPEN = sql.join(openItemStatuses().map((word) => sql.lit(word)));
  * Two relations over `moved`, which must have `was, was_tier, status, tier`: `tc`, the change of each slot of
  * `tier_counts`, and `tw`, the ways that items went, `ended` where they went no further.
  */
-export const TIER_CHANGES: RawBuilder<unknown> = sql`tc as materialized (
+export const TIER_CHANGES: RawBuilder<unknown> = sql`ways as materialized (
+  select was, was_tier, status, tier, count(*)::int as n from moved group by was, was_tier, status, tier
+), tc as materialized (
   select c.slot, sum(c.change)::int as change from (
-    select ${slot('tier', 'status')} as slot, 1 as change from moved where tier > 0
-    union all select ${slot('was_tier', 'was')}, -1 from moved where was_tier > 0
+    select ${slot('tier', 'status')} as slot, n as change from ways where tier > 0
+    union all select ${slot('was_tier', 'was')}, -n from ways where was_tier > 0
   ) c group by c.slot
 ), tw as materialized (
-  select distinct was_tier, tier, status not in (${OPEN}) as ended from moved
+  select was_tier, tier, status not in (${OPEN}) as ended from ways
 )`;
 
 /** What follows in the SET list of `batch_execution x`; executions of one tier keep their nulls. */
