@@ -3,9 +3,13 @@ import { defineConfig } from 'vitest/config';
 // Node itself runs the TypeScript: Vite would give tests another copy of graphql than Node gives the libraries.
 const native = { experimental: { viteModuleRunner: false } } as const;
 
+/** Where a report for programs goes, beside what people read; the checks of a change read it. */
+const report = process.env['BATCHYARD_TEST_REPORT'];
+
 export default defineConfig({
   test: {
     ...native,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     // A PGlite takes a quarter of a gigabyte.
     maxWorkers: 2,
     projects: [
