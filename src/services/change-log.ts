@@ -38,18 +38,17 @@ export function createChangeLog(
     try {
       await write(ids);
     } catch (error) {
-      // They are found again by the look.
-      lookAt = 0;
+      // They are found again by the look; not at once, for the database may be away.
+      lookAt = performance.now() + LOOK_MS;
       throw error;
     }
     if (performance.now() < lookAt) return;
+    lookAt = performance.now() + LOOK_MS;
     const missed = await findUnlogged(db, looksAtAll, AT_ONCE);
     await write(missed);
     // What died with a process before this one began: looked for until nothing is left.
-    if (missed.length < AT_ONCE) {
-      looksAtAll = false;
-      lookAt = performance.now() + LOOK_MS;
-    }
+    if (missed.length < AT_ONCE) looksAtAll = false;
+    else lookAt = 0;
   };
   const begin = (): void => {
     if (isBusy || (noted.size === 0 && performance.now() < lookAt)) return;
