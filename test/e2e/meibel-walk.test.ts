@@ -70,7 +70,7 @@ const theirExecution = (ours: unknown) => ({
 let walk: Walk;
 let datasourceId: unknown;
 beforeAll(async () => {
-  const operator = await startWalk({ 'reader.mjs': READER });
+  const operator = await startWalk('embedded', { 'reader.mjs': READER });
   walk = operator.as({ 'Meibel-API-Key': operator.service.key });
   const made = await walk.mutate('createStoredDatasource', 'datasource { id }', { name: 'mail' });
   datasourceId = dig(made, 'datasource', 'id');

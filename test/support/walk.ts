@@ -5,6 +5,7 @@ import path from 'node:path';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { fillDataFolder } from './data-folder.ts';
+import { type DatabaseKind, freshPostgres } from './databases.ts';
 import { type SchemaClient, schemaClient } from './schema-client.ts';
 import { post } from './server.ts';
 import { type ServiceProcess, startService } from './service-process.ts';
@@ -19,8 +20,9 @@ export interface Walk extends SchemaClient {
   stop(): Promise<void>;
 }
 
-/** Starts a service on an embedded database with these module agents (names and code), and further settings. */
+/** Starts a service with these module agents (names and code), and further settings. */
 export async function startWalk(
+  kind: DatabaseKind,
   agents: Readonly<Record<string, string>>,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Walk> {
@@ -28,9 +30,13 @@ export async function startWalk(
   const agentsDir = path.join(folder, 'agents');
   mkdirSync(agentsDir);
   for (const [name, code] of Object.entries(agents)) writeFileSync(path.join(agentsDir, name), code);
-  fillDataFolder(folder);
-  const folders = { BATCHYARD_DATA_DIR: folder, BATCHYARD_AGENTS_DIR: agentsDir };
-  const service = await startService({ ...folders, LOG_LEVEL: 'warn', ...settings });
+  const postgres = kind === 'postgres' ? await freshPostgres() : null;
+  if (postgres === null) fillDataFolder(folder);
+  const service = await startService({
+    ...{ BATCHYARD_DATA_DIR: folder, BATCHYARD_AGENTS_DIR: agentsDir, LOG_LEVEL: 'warn' },
+    ...(postgres?.url != null && { DATABASE_URL: postgres.url, BATCHYARD_SECRET_KEY: 'a-secret-key-for-this-test' }),
+    ...settings,
+  });
   const as = (headers: Readonly<Record<string, string>>): Walk => ({
     ...{ service, as },
     ...schemaClient((query, variables = {}) => post(service, null, query, variables, headers)),
@@ -44,6 +50,7 @@ export async function startWalk(
     },
     async stop() {
       await service.stop();
+      await postgres?.close();
       rmSync(folder, { recursive: true, force: true });
     },
   });
