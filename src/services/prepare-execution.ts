@@ -28,21 +28,14 @@ type PrepareDeps = Pick<ServiceDeps, 'db' | 'sources' | 'now'> & { readonly kind
  * A step is one commit. Each applies only where the last one stopped, so two processes, or one that was killed
  * and started again, freeze every element once.
  */
-export async function prepareExecution(
-  deps: PrepareDeps,
-  executionId: string,
-): Promise<PrepareAnswer> {
+export async function prepareExecution(deps: PrepareDeps, executionId: string): Promise<PrepareAnswer> {
   const unfrozen = await findUnfrozen(deps.db, executionId);
   if (unfrozen !== null) return await freeze(deps, executionId, unfrozen);
   const moved = await moveRoundChunk(deps.db, executionId, deps.now());
   return moved ?? { more: false, revision: null };
 }
 
-async function freeze(
-  deps: PrepareDeps,
-  executionId: string,
-  unfrozen: Unfrozen,
-): Promise<PrepareAnswer> {
+async function freeze(deps: PrepareDeps, executionId: string, unfrozen: Unfrozen): Promise<PrepareAnswer> {
   // No cursor but items: the last chunk is in, and only the seal is missing.
   const isListed = unfrozen.cursor === null && unfrozen.total > 0;
   const answer = isListed ? null : await appendOnce(deps, executionId, unfrozen);
@@ -53,11 +46,7 @@ async function freeze(
 }
 
 /** Appends the next elements, without those that are items already if there turn out to be any. */
-async function appendOnce(
-  deps: PrepareDeps,
-  executionId: string,
-  unfrozen: Unfrozen,
-): Promise<PrepareAnswer | null> {
+async function appendOnce(deps: PrepareDeps, executionId: string, unfrozen: Unfrozen): Promise<PrepareAnswer | null> {
   try {
     return await appendNext(deps, executionId, unfrozen, false);
   } catch (error) {
