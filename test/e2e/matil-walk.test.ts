@@ -2,7 +2,8 @@
  * What clients of Matil's batches do, done here through GraphQL: `POST /deployments/{id}/batch` with items of documents
  * (text, base64, url, id) and metadata, `POST /deployments/{id}` for one, `GET /batches/{id}`, `GET /entries/{id}`,
  * `POST /entries/{id}/correction`; with the headers `x-api-key` and `X-Tenant-ID`. The incremental webhook is a
- * subscription here. What they would read is made of our answers by the two functions below, field by field.
+ * subscription here; there is no `failed_webhooks` without webhooks. What they would read is made of our answers by the
+ * two functions below, field by field.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type HttpEndpoint, startHttpEndpoint } from '../support/http-endpoint.ts';
@@ -200,6 +201,27 @@ test('one entry at once is a batch of one, and more than 100 items are no more t
   expect(batch).toMatchObject({ status: 'COMPLETED', counts: { total: 250, succeeded: 250 } });
   const failed = await deploy([{ filename: 'a.txt', text: 'unreadable' }], 'id');
   expect(await walk.ended(dig(failed, 'batchExecution', 'id'), 'status error')).toMatchObject({ status: 'FAILED' });
+});
+
+test('a deployment is a definition: its name stays, its version moves on, and it takes the items of a batch', async () => {
+  const spec = { name: 'deployed', agent: 'invoices', input: { datasourceId }, execution: { retryLimit: 0 } };
+  const made = await walk.mutate('createBatchDefinition', 'batchDefinition { id }', { spec });
+  const batchDefinitionId = dig(made, 'batchDefinition', 'id');
+  await walk.mutate('updateBatchDefinition', 'changed', { batchDefinitionId, changes: { userMessage: 'Read well.' } });
+  const newest = await walk.ask('{ batchDefinition(name: "deployed") { id version versions { nodes { version } } } }');
+  expect(newest).toMatchObject({ version: 2, versions: { nodes: [{ version: 2 }, { version: 1 }] } });
+  const draft = await walk.mutate('createBatchExecution', 'batchExecution { id }', {
+    ...{ source: { definitionId: dig(newest, 'id') }, draft: true },
+  });
+  const batchExecutionId = dig(draft, 'batchExecution', 'id');
+  const items = [{ filename: 'a.txt', text: 'total 9' }];
+  expect(await walk.mutate('addBatchItems', 'addedCount', { batchExecutionId, items })).toMatchObject({
+    addedCount: 1,
+  });
+  await walk.mutate('submitBatchExecution', 'batchExecution { id }', { batchExecutionId });
+  const ran = await walk.ended(batchExecutionId, `${BATCH} definition { version }`);
+  expect(ran).toMatchObject({ definition: { version: 2 } });
+  expect(theirBatch(ran)).toMatchObject({ total_items: 1, items: [{ data: { total: 9, lines: 1 } }] });
 });
 
 test('what is wrong with a request is told with its place, before anything is stored', async () => {

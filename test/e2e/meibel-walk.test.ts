@@ -1,7 +1,8 @@
 /**
  * What clients of Meibel's batches do, done here through GraphQL: `batch-definitions` (create, list, get by id and by
  * catalog URN, update as a fork, versions, execute, delete) and `batch-executions` (create from a spec, list, get,
- * realtime-progress, retry-failed, cancel), with the header `Meibel-API-Key`. What they would read is made of our
+ * realtime-progress, retry-failed, cancel), with the header `Meibel-API-Key`. Their PUT of a status from outside is refused
+ * here. What they would read is made of our
  * answers by the two functions below, field by field.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';

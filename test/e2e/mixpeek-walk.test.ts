@@ -1,7 +1,8 @@
 /**
  * What clients of Mixpeek's bucket batches do, done here through GraphQL: create from object ids, add objects, submit,
  * poll, get, list, patch, delete, cancel, failed-documents, retry, tier retry, resubmit, diagnose, logs; with the headers
- * `Authorization` and `X-Namespace`. A collection of theirs is a tier's agent here. What they would read is made of our
+ * `Authorization` and `X-Namespace`. A collection of theirs is a tier's agent here, and a task is the batch itself; there is
+ * no step of writing vectors that could be redone alone. What they would read is made of our
  * answers by the two functions below, field by field.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
