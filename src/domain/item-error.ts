@@ -49,36 +49,37 @@ export interface ItemError {
   readonly usage: CallUsage | null;
 }
 
-const CODE_CATEGORIES: Readonly<Record<string, ErrorCategory>> = {
-  ECONNREFUSED: 'NETWORK',
-  ECONNRESET: 'NETWORK',
-  ECONNABORTED: 'NETWORK',
-  EPIPE: 'NETWORK',
-  ENOTFOUND: 'NETWORK',
-  EAI_AGAIN: 'NETWORK',
-  EHOSTUNREACH: 'NETWORK',
-  ENETUNREACH: 'NETWORK',
-  ENETDOWN: 'NETWORK',
-  UND_ERR_SOCKET: 'NETWORK',
-  UND_ERR_CONNECT_TIMEOUT: 'TIMEOUT',
-  UND_ERR_HEADERS_TIMEOUT: 'TIMEOUT',
-  UND_ERR_BODY_TIMEOUT: 'TIMEOUT',
-  ETIMEDOUT: 'TIMEOUT',
-  ESOCKETTIMEDOUT: 'TIMEOUT',
-  EMFILE: 'RESOURCE',
-  ENFILE: 'RESOURCE',
-  ENOMEM: 'RESOURCE',
-  ENOSPC: 'RESOURCE',
-  ENOENT: 'DEPENDENCY',
-  EACCES: 'DEPENDENCY',
-  EPERM: 'DEPENDENCY',
-};
+// Maps: an object would find `constructor`, which a thrower may say as well, in its prototype.
+const CODE_CATEGORIES = new Map<string, ErrorCategory>(
+  Object.entries<ErrorCategory>({
+    ECONNREFUSED: 'NETWORK',
+    ECONNRESET: 'NETWORK',
+    ECONNABORTED: 'NETWORK',
+    EPIPE: 'NETWORK',
+    ENOTFOUND: 'NETWORK',
+    EAI_AGAIN: 'NETWORK',
+    EHOSTUNREACH: 'NETWORK',
+    ENETUNREACH: 'NETWORK',
+    ENETDOWN: 'NETWORK',
+    UND_ERR_SOCKET: 'NETWORK',
+    UND_ERR_CONNECT_TIMEOUT: 'TIMEOUT',
+    UND_ERR_HEADERS_TIMEOUT: 'TIMEOUT',
+    UND_ERR_BODY_TIMEOUT: 'TIMEOUT',
+    ETIMEDOUT: 'TIMEOUT',
+    ESOCKETTIMEDOUT: 'TIMEOUT',
+    EMFILE: 'RESOURCE',
+    ENFILE: 'RESOURCE',
+    ENOMEM: 'RESOURCE',
+    ENOSPC: 'RESOURCE',
+    ENOENT: 'DEPENDENCY',
+    EACCES: 'DEPENDENCY',
+    EPERM: 'DEPENDENCY',
+  }),
+);
 
-const NAME_CATEGORIES: Readonly<Record<string, ErrorCategory>> = {
-  TimeoutError: 'TIMEOUT',
-  ZodError: 'VALIDATION',
-  ValidationError: 'VALIDATION',
-};
+const NAME_CATEGORIES = new Map<string, ErrorCategory>(
+  Object.entries<ErrorCategory>({ TimeoutError: 'TIMEOUT', ZodError: 'VALIDATION', ValidationError: 'VALIDATION' }),
+);
 
 /** What else there is to say of an error of our own. */
 export type ErrorOrigin = Partial<Pick<ItemError, 'stage' | 'recovery' | 'usage'>>;
@@ -117,9 +118,9 @@ export function classifyThrown(thrown: unknown): ItemError {
   const category =
     ownCategory(fields['category']) ??
     statusCategory(status) ??
-    CODE_CATEGORIES[code ?? ''] ??
-    CODE_CATEGORIES[causeCode ?? ''] ??
-    NAME_CATEGORIES[name ?? ''] ??
+    CODE_CATEGORIES.get(code ?? '') ??
+    CODE_CATEGORIES.get(causeCode ?? '') ??
+    NAME_CATEGORIES.get(name ?? '') ??
     'RUNTIME';
   const declared = typeof fields['transient'] === 'boolean' ? fields['transient'] : null;
   return {
@@ -178,7 +179,8 @@ function fieldsOf(value: unknown): Record<string, unknown> {
     'usage',
   ]) {
     try {
-      fields[key] = Reflect.get(value, key);
+      // The code of a DOMException is a number that says less than its name: 23 for a timeout.
+      fields[key] = key === 'code' && value instanceof DOMException ? undefined : Reflect.get(value, key);
     } catch {
       fields[key] = undefined;
     }

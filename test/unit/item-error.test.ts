@@ -17,6 +17,7 @@ test.each([
   ['the code of its cause', { name: 'TypeError', cause: { code: 'ENOTFOUND' } }, 'NETWORK'],
   ['its name', { name: 'TimeoutError' }, 'TIMEOUT'],
   ['anything else', new RangeError('x'), 'RUNTIME'],
+  ['words that every object has', { code: 'constructor', cause: { code: 'valueOf' }, name: 'toString' }, 'RUNTIME'],
   ['a string', 'boom', 'RUNTIME'],
   ['undefined', undefined, 'RUNTIME'],
   ['null', null, 'RUNTIME'],
@@ -28,6 +29,20 @@ test('a category has its default of transient, and the thrower may say otherwise
   expect(classifyThrown({ status: 503 })).toMatchObject({ transient: true, declared: null });
   expect(classifyThrown({ status: 503, transient: false })).toMatchObject({ transient: false, declared: false });
   expect(classifyThrown({ transient: true })).toMatchObject({ category: 'RUNTIME', transient: true, declared: true });
+});
+
+test('a DOMException goes by its name, not by its number', () => {
+  const late = new DOMException('late', 'TimeoutError');
+  expect(classifyThrown(late)).toMatchObject({ category: 'TIMEOUT', code: 'TimeoutError', message: 'late' });
+  expect(classifyThrown(new DOMException('stop', 'AbortError')).code).toBe('AbortError');
+});
+
+test('a proxy that refuses every question is an error all the same', () => {
+  const refuse = (): never => {
+    throw new Error('no');
+  };
+  const thrown = new Proxy({}, { get: refuse, getPrototypeOf: refuse, has: refuse });
+  expect(classifyThrown(thrown)).toMatchObject({ category: 'RUNTIME', code: 'error' });
 });
 
 test('a getter that throws, and a details object that cannot be written, count as absent', () => {
