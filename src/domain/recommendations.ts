@@ -126,7 +126,11 @@ function mend(execution: Execution, { failures }: DiagnosisFacts): readonly Reco
 function retry({ id, status, failed }: Execution, { failures }: DiagnosisFacts): readonly Recommendation[] {
   if (!isFinalExecution(status) || failed === 0) return [];
   const transient = failures.filter((group) => group.transient).reduce((sum, group) => sum + group.count, 0);
-  const act = (mode: string) => ({ mutation: 'retryFailedItems', input: { batchExecutionId: id, mode } });
+  // The numbers are of all items, also of those that were retried as often as a retry takes by default.
+  const act = (mode: string) => ({
+    mutation: 'retryFailedItems',
+    input: { batchExecutionId: id, mode, maxRetryCount: null },
+  });
   const some: Recommendation[] = [];
   if (transient > 0) {
     const text = `Retry the ${transient} items whose error may pass by itself.`;

@@ -56,7 +56,13 @@ describeDatabases('diagnosis', (open) => {
           { kind: 'RAISE_TIMEOUT', action: null },
           { kind: 'FIX_OUTPUT', action: null },
           { kind: 'RETRY_TRANSIENT', action: { mutation: 'retryFailedItems', input: { mode: 'TRANSIENT_ONLY' } } },
-          { kind: 'RETRY_ALL', action: { mutation: 'retryFailedItems', input: { batchExecutionId: id, mode: 'ALL' } } },
+          {
+            kind: 'RETRY_ALL',
+            action: {
+              mutation: 'retryFailedItems',
+              input: { batchExecutionId: id, mode: 'ALL', maxRetryCount: null },
+            },
+          },
         ],
       },
     });

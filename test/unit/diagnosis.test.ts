@@ -92,7 +92,7 @@ test('a tenth of failed items is failing, and each cause has its remedy', () => 
     kinds: ['FIX_CREDENTIALS', 'RAISE_TIMEOUT', 'FIX_OUTPUT', 'RETRY_TRANSIENT', 'RETRY_ALL'],
   });
   expect(ended.recommendations.at(-1)?.action).toEqual({
-    ...{ mutation: 'retryFailedItems', input: { batchExecutionId: 'exec_1', mode: 'ALL' } },
+    ...{ mutation: 'retryFailedItems', input: { batchExecutionId: 'exec_1', mode: 'ALL', maxRetryCount: null } },
   });
 });
 
