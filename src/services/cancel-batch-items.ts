@@ -8,6 +8,7 @@ import { InvalidStateError, NotFoundError, ValidationError, type ValidationIssue
 import { type CancelChunk, type CancelledChunk, cancelItems } from '../store/cancel-items.ts';
 import { findExecution } from '../store/execution-rows.ts';
 import { checkInput } from './check-input.ts';
+import { finishOpening } from './open-round.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 import { storableString } from './storable-string.ts';
@@ -54,6 +55,7 @@ export async function cancelBatchItems(
   if (execution.status === 'DRAFT') {
     throw new InvalidStateError('The execution is a draft: its items can be removed.', execution.status);
   }
+  await finishOpening(deps, id);
   let cancelledCount = 0;
   const ended = { ALREADY_CANCELLED: 0, ALREADY_ENDED: 0 };
   let from = 0;

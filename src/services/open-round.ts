@@ -1,4 +1,5 @@
 /** What a retry and a resubmit have in common: an execution at rest, and the opening of its next round. */
+import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Actor, Execution } from '../domain/model.ts';
 import {
@@ -13,7 +14,7 @@ import { type ExecutionVerb, executionMoveFrom } from '../domain/states.ts';
 import { InvalidStateError, NotFoundError, ValidationError, type ValidationIssue } from '../domain/user-error.ts';
 import { findExecution } from '../store/execution-rows.ts';
 import { tallyRound } from '../store/round-selection.ts';
-import { openRound } from '../store/rounds.ts';
+import { moveRoundChunk, openRound } from '../store/rounds.ts';
 import { deadline, priority } from './execution-control.ts';
 import type { ServiceDeps } from './ports.ts';
 import { concurrency, itemTimeoutMs, retryLimit } from './spec-input.ts';
@@ -97,6 +98,17 @@ export async function runRound(
   deps.publish(execution.id, opened.revision);
   deps.engine.wake(execution.id);
   return { execution: after, ...answer };
+}
+
+/** Moves what a round that is being opened has yet to take: until then those items look as if they had ended. */
+export async function finishOpening(deps: ServiceDeps, executionId: string): Promise<void> {
+  for (let more = true; more; ) {
+    const chunk = await moveRoundChunk(deps.db, executionId, deps.now());
+    if (chunk !== null && chunk.revision !== null) deps.publish(executionId, chunk.revision);
+    more = chunk?.more ?? false;
+    // On the embedded database statements run in this thread: let sockets breathe between chunks.
+    if (more) await setImmediate();
+  }
 }
 
 function parametersOf(request: RoundRequest): RoundParameters {

@@ -211,6 +211,28 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
     await checkEnded(db, id);
   });
 
+  test('are also those that a retry has yet to take, as it is still being opened', async () => {
+    const harness = await start();
+    const id = await harness.create(2_500, () => Promise.reject(Object.assign(new Error('no'), { transient: true })), {
+      retryLimit: 0,
+      concurrency: 50,
+    });
+    await harness.ended(id);
+    await harness.engine.stop();
+    const { deps, actor } = harness;
+    expect(await retryFailedItems(deps, actor, { batchExecutionId: id })).toMatchObject({
+      execution: { failed: 1_500 },
+    });
+    expect(await cancel(harness, id, [0, 2_499])).toMatchObject({ cancelledCount: 2, skipped: [] });
+    expect(await harness.read(id)).toMatchObject({ queued: 2_498, cancelled: 2, failed: 0 });
+    await checkWhole(db, id);
+    expect(await cancel(harness, id, { tierNums: [0] })).toMatchObject({
+      ...{ cancelledCount: 2_498, skipped: [{ reason: 'ALREADY_CANCELLED', count: 2 }] },
+      execution: { status: 'FAILED', cancelled: 2_500 },
+    });
+    await checkEnded(db, id);
+  });
+
   test('are aborted on another node as soon as it polls', async () => {
     const alive = () => Promise.resolve(true);
     const owner = await start({ node: 'owner', isAlive: alive, pollMs: 20 });
