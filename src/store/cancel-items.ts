@@ -72,7 +72,8 @@ with chosen as materialized (
 ), edge as (select case when count(*) = ${LIMITS.sweepChunk} then max(ordinal) end as ordinal from pick
 ), moved as (
   update batch_item i
-  set status = 'CANCELLED', ended_at = ${now}, run_after = null, revision = ${revision + 1}
+  set status = 'CANCELLED', ended_at = ${now}, run_after = null,
+    error_category = null, error_code = null, error_transient = null, revision = ${revision + 1}
   from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal
   returning i.ordinal, pick.was, i.status, i.tier as was_tier, i.tier, false as flawed
 ), d as (select ${COUNT_CHANGES} from moved

@@ -45,7 +45,8 @@ with pick as materialized (
   order by ordinal limit ${LIMITS.sweepChunk}
 ), moved as (
   update batch_item i
-  set status = ${to}, ended_at = ${now}, run_after = null, revision = ${execution.revision + 1}
+  set status = ${to}, ended_at = ${now}, run_after = null,
+    error_category = null, error_code = null, error_transient = null, revision = ${execution.revision + 1}
   from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal
   returning i.ordinal, pick.was, i.status, i.tier as was_tier, i.tier, false as flawed
 ), d as (select ${COUNT_CHANGES} from moved

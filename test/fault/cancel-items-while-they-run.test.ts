@@ -45,6 +45,14 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
       ({ status }) => status,
     );
 
+  const errorsOf = async (id: string) =>
+    await db
+      .selectFrom('batchItem')
+      .select(['ordinal', 'errorCategory', 'errorCode', 'errorTransient'])
+      .where('executionId', '=', id)
+      .where('errorCode', 'is not', null)
+      .execute();
+
   /** An agent whose calls wait for the test, or for their abort. */
   function patient() {
     const state = { called: new Set<number>(), aborted: new Set<number>(), release: Promise.withResolvers<void>() };
@@ -87,6 +95,7 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 16, cancelled: 4 });
     expect(state.called.has(9)).toBe(false);
     await checkEnded(db, id);
+    expect(await errorsOf(id), 'the error of the attempt before is no longer what it waits for').toEqual([]);
     const keys = [0, 9, 3].map((ordinal) => ({ executionId: id, ordinal }));
     expect(await readCancelReasons(harness.deps, harness.actor, keys)).toEqual(['not these', 'not these', null]);
   });

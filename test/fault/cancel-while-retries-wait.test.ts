@@ -31,6 +31,13 @@ describeDatabases('a cancel while retries wait', (open) => {
     await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id });
     expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', cancelled: 40 });
     await checkWhole(db, id);
+    const rows = await db
+      .selectFrom('batchItem')
+      .select(['errorCategory', 'errorCode', 'errorTransient'])
+      .distinct()
+      .where('executionId', '=', id)
+      .execute();
+    expect(rows, 'of no error at present').toEqual([{ errorCategory: null, errorCode: null, errorTransient: null }]);
     // Past the time at which they were due.
     const last = Math.max(...due.map((item) => item.runAfter?.getTime() ?? 0));
     await until(() => Date.now() > last + 100);
