@@ -7,7 +7,7 @@ import { actorOf } from './context.ts';
 import { millisecondsOf } from './milliseconds.ts';
 import { CallUsageType } from './token-usage.ts';
 
-const { nameLength, messageLength, traceLength } = LIMITS;
+const { nameLength, messageLength, traceLength, failureDetailsBytes } = LIMITS;
 
 export const FieldErrorType = builder.objectRef<FieldError>('FieldError').implement({
   description: 'A flaw in one field of an otherwise usable result.',
@@ -57,12 +57,14 @@ export const ItemErrorType = builder.objectRef<ItemFailure>('BatchItemError').im
   fields: (t) => ({
     category: t.expose('category', { type: ErrorCategoryEnum, description: 'What kind of error it is.' }),
     transient: t.exposeBoolean('transient', { description: 'Whether a later attempt may succeed.' }),
-    code: t.exposeString('code', { description: 'The error for programs, e.g. `http_404` or `ECONNREFUSED`.' }),
-    message: t.exposeString('message', { description: 'The error for people, at most 2,000 characters.' }),
+    code: t.exposeString('code', {
+      description: `The error for programs, e.g. \`http_404\` or \`ECONNREFUSED\`, at most ${nameLength} characters.`,
+    }),
+    message: t.exposeString('message', { description: `The error for people, at most ${messageLength} characters.` }),
     details: t.expose('details', {
       type: 'JSON',
       nullable: true,
-      description: 'What the agent added to it; null when it added nothing.',
+      description: `What the agent added to it; null when it added nothing, more than ${failureDetailsBytes} bytes of JSON, or what is no JSON.`,
     }),
     attempt: t.exposeInt('attempt', { description: 'Which attempt failed, from 1 in each tier and round.' }),
     tier: t.exposeInt('tier', { description: 'The tier it failed in, from 0.' }),
