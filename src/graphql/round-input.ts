@@ -45,7 +45,7 @@ export const roundInputFields = (t: PothosSchemaTypes.InputFieldBuilder<SchemaTy
     type: AgentVersionChoiceEnum,
     defaultValue: 'PINNED',
     description:
-      "Which version of its agents the round runs. LATEST takes the newest of each tier's agent, e.g. after a fix of its code; its schema must still take the tier's config.",
+      "Which version of its agents the round runs. LATEST takes the newest of each tier's agent, e.g. after a fix of its code, from the first tier that the round may run; its schema must still take the tier's config.",
   }),
   expectedRound: t.int({
     description:

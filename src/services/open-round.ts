@@ -13,7 +13,7 @@ import type { PinnedSpec, PinnedTier } from '../domain/spec.ts';
 import { type ExecutionVerb, executionMoveFrom } from '../domain/states.ts';
 import { InvalidStateError, NotFoundError, ValidationError, type ValidationIssue } from '../domain/user-error.ts';
 import { findExecution } from '../store/execution-rows.ts';
-import { tallyRound } from '../store/round-selection.ts';
+import { isResubmit, tallyRound } from '../store/round-selection.ts';
 import { moveRoundChunk, openRound } from '../store/rounds.ts';
 import { deadline, priority } from './execution-control.ts';
 import type { ServiceDeps } from './ports.ts';
@@ -54,8 +54,8 @@ export async function findAtRest(
   const { status, round } = execution;
   const expected = request.expectedRound ?? round;
   if (expected !== round) {
-    const message = `The execution is in round ${round}, not ${expected}: another call opened a round before.`;
-    throw new InvalidStateError(message, status);
+    const why = expected < round ? ': another call opened a round before.' : '.';
+    throw new InvalidStateError(`The execution is in round ${round}, not ${expected}${why}`, status);
   }
   if (!executionMoveFrom(verb).includes(status)) {
     const why = status === 'COMPLETED' ? 'has no unsuccessful item' : 'has not ended';
@@ -78,6 +78,7 @@ export async function runRound(
   selection: RoundSelection,
 ): Promise<RoundAnswer> {
   mustHaveTime(execution, request.deadlineAt ?? null, deps.now());
+  const spec = await specOf(deps, actor, execution.spec, request, firstTier(selection));
   const { taken, skipped } = await tallyRound(deps.db, execution.id, execution.total, selection);
   const counts = SKIP_REASONS.map((reason) => ({ reason, count: skipped.get(reason) ?? 0 }));
   const answer = { taken, skipped: counts.filter(({ count }) => count > 0) };
@@ -88,7 +89,6 @@ export async function runRound(
     return { execution, ...answer };
   }
 
-  const spec = await specOf(deps, actor, execution.spec, request);
   const opened = await openRound(deps.db, actor.projectId, execution.id, {
     ...{ expectedRound: execution.round, selection, spec, parameters: parametersOf(request), now: deps.now() },
     ...(request.deadlineAt != null && { deadlineAt: request.deadlineAt }),
@@ -134,10 +134,20 @@ function mustHaveTime(execution: Execution, deadlineAt: Date | null, now: Date):
   throw new ValidationError([{ loc: ['input', 'deadlineAt'], msg, type: 'missing' }]);
 }
 
+/** The first tier that the round may run: what came before it stays as it ran. */
+const firstTier = (selection: RoundSelection): number =>
+  isResubmit(selection) ? selection.fromTier : Math.min(...(selection.tiers ?? [0]));
+
 /** The spec that the round runs. */
-async function specOf(deps: ServiceDeps, actor: Actor, spec: PinnedSpec, request: RoundRequest): Promise<PinnedSpec> {
-  const { itemTimeoutMs: timeout, agentVersion } = request;
-  const tiers = agentVersion === 'LATEST' ? await latestAgents(deps, actor, spec.tiers) : spec.tiers;
+async function specOf(
+  deps: ServiceDeps,
+  actor: Actor,
+  spec: PinnedSpec,
+  { itemTimeoutMs: timeout, agentVersion }: RoundRequest,
+  from: number,
+): Promise<PinnedSpec> {
+  const newest = agentVersion === 'LATEST' ? await latestAgents(deps, actor, spec.tiers.slice(from)) : null;
+  const tiers = newest === null ? spec.tiers : [...spec.tiers.slice(0, from), ...newest];
   return {
     ...spec,
     tiers,

@@ -138,6 +138,9 @@ describeDatabases('retrying failed items', (open) => {
     const calls = seen.length;
     await expect(retry(id, { expectedRound: 0, mode: 'ALL' })).rejects.toMatchObject({ code: 'INVALID_STATE' });
     expect(seen.length).toBe(calls);
+    await expect(retry(id, { expectedRound: 2 })).rejects.toMatchObject({
+      ...{ code: 'INVALID_STATE', message: 'The execution is in round 1, not 2.' },
+    });
   });
 
   test('two calls at once open one round', async () => {

@@ -2,9 +2,12 @@
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { AgentContext } from '../../src/domain/agent-context.ts';
 import { itemId } from '../../src/domain/ids.ts';
+import type { AgentCatalog, ServiceDeps } from '../../src/services/ports.ts';
 import { readRounds } from '../../src/services/read-rounds.ts';
+import { resubmitBatchExecution } from '../../src/services/resubmit-batch-execution.ts';
 import { type RetryFailedItemsInput, retryFailedItems } from '../../src/services/retry-failed-items.ts';
 import type { Db } from '../../src/store/database.ts';
+import { namedAgents } from '../support/agent-catalog.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, type HarnessOptions, startEngine } from '../support/engine-harness.ts';
 import { until } from '../support/until.ts';
@@ -174,6 +177,53 @@ describeDatabases('a retry of several tiers', (open) => {
       .orderBy('ordinal')
       .execute();
     expect(rows.map(({ ordinal }) => ordinal)).toEqual([10, 11]);
+    await checkWhole(db, id);
+  });
+
+  test('with LATEST renews the tiers that it may run, and a preview is refused as the retry would be', async () => {
+    const harness = await start();
+    const broken = () => Promise.reject(failure('broken'));
+    const id = await harness.create(2, [() => 'first', broken, () => 'third'], { retryLimit: 0 });
+    const [gone, mended, last] = (await harness.ended(id)).spec.tiers;
+    const offer = await namedAgents({ mended: null }).resolve('', 'mended');
+    if (gone === undefined || mended === undefined || last === undefined || offer === null) throw new Error('no tiers');
+    const newest = { ...offer, version: { ...offer.version, version: 2 } };
+    harness.agents.set(newest.version.id, ({ previous }) => `mended after ${previous}`);
+    let problems: readonly { path: string; message: string }[] = [];
+    const agents: AgentCatalog = {
+      ...harness.deps.agents,
+      resolve: (_project, reference) => Promise.resolve(reference === gone.agentId ? null : newest),
+      configProblems: () => Promise.resolve(problems),
+    };
+    // Not a copy: that would ask for the parts that are no part of this test.
+    const deps = Object.assign(Object.create(harness.deps) as ServiceDeps, { agents });
+    const input = { batchExecutionId: id, mode: 'ALL' as const, agentVersion: 'LATEST' as const };
+    const msg = 'The agent agent-0 is no longer offered.';
+    for (const dryRun of [true, false]) {
+      await expect(retryFailedItems(deps, harness.actor, { ...input, dryRun })).rejects.toMatchObject({
+        issues: [{ loc: ['input', 'agentVersion'], msg, type: 'not_found' }],
+      });
+    }
+    problems = [{ path: '/size', message: 'must be integer' }];
+    await expect(
+      retryFailedItems(deps, harness.actor, { ...input, tierNums: [1], dryRun: true }),
+    ).rejects.toMatchObject({ issues: [1, 2].map(() => ({ loc: ['input', 'agentVersion'], type: 'config' })) });
+    problems = [];
+    expect(await retryFailedItems(deps, harness.actor, { ...input, tierNums: [1] })).toMatchObject({
+      retriedCount: 2,
+      execution: { round: 1 },
+    });
+    const pinned = [gone.agentVersionId, newest.version.id, newest.version.id];
+    const ended = await harness.ended(id);
+    expect(ended).toMatchObject({ status: 'COMPLETED', succeeded: 2 });
+    expect(ended.spec.tiers.map(({ agentVersionId }) => agentVersionId)).toEqual(pinned);
+    expect(ended.spec.tiers.map(({ agentVersion }) => agentVersion)).toEqual([1, 2, 2]);
+    await resubmitBatchExecution(deps, harness.actor, {
+      ...{ batchExecutionId: id, fromTier: 2, agentVersion: 'LATEST', expectedRound: 1 },
+    });
+    expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', round: 2 });
+    const [rounds = []] = await readRounds(harness.deps, harness.actor, [id]);
+    expect(rounds.slice(1).map(({ agentVersionIds }) => agentVersionIds)).toEqual([pinned, pinned]);
     await checkWhole(db, id);
   });
 
