@@ -2,7 +2,7 @@ import type { Actor, DataElement, Datasource } from '../domain/model.ts';
 import { InvalidStateError, NotFoundError } from '../domain/user-error.ts';
 import { findElements, upsertElements } from '../store/data-elements.ts';
 import { lockDatasource } from '../store/datasources.ts';
-import { checkElements, type ElementInput } from './element-input.ts';
+import { checkElements, type ElementInput, refuseReferences } from './element-input.ts';
 import { IssueList } from './issue-list.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
@@ -35,8 +35,9 @@ export async function addDataElements(
 ): Promise<AddDataElementsAnswer> {
   requireRole(actor, 'MEMBER');
   const issues = new IssueList();
-  const rows = checkElements(input.elements, ['input', 'elements'], issues, ({ filename }) => filename);
-  refuseReferences(input.elements, issues);
+  const loc = ['input', 'elements'];
+  const rows = checkElements(input.elements, loc, issues, ({ filename }) => filename);
+  for (const [index, element] of input.elements.entries()) refuseReferences(element, [...loc, String(index)], issues);
   issues.throwIfAny();
   return await deps.db.transaction().execute(async (tx) => {
     const datasource = await lockDatasource(tx, actor.projectId, input.datasourceId);
@@ -59,17 +60,6 @@ export async function addDataElements(
       updated: elements.filter(({ id }) => !fresh.has(id)),
     };
   });
-}
-
-/** Elements that stood for others could stand for each other in a circle; items of executions may. */
-function refuseReferences(elements: readonly ElementInput[], issues: IssueList): void {
-  for (const [index, { element, documents }] of elements.entries()) {
-    const at = ['input', 'elements', String(index)];
-    const msg = 'stands for another element, which only items of executions may';
-    if (element != null) issues.add([...at, 'element'], 'not_allowed', msg);
-    for (const [place, document] of (documents ?? []).entries())
-      if (document.element != null) issues.add([...at, 'documents', String(place), 'element'], 'not_allowed', msg);
-  }
 }
 
 /** Throws InvalidStateError unless elements may be added to and removed from the datasource. */

@@ -95,6 +95,14 @@ export function checkElement(input: ElementInput, id: string, loc: Loc, issues: 
   };
 }
 
+/** Notes that a stored element stands for another: they could stand for each other in a circle. Items of executions may. */
+export function refuseReferences({ element, documents }: ElementInput, loc: Loc, issues: IssueList): void {
+  const msg = 'stands for another element, which only items of executions may';
+  if (element != null) issues.add([...loc, 'element'], 'not_allowed', msg);
+  for (const [place, document] of (documents ?? []).entries())
+    if (document.element != null) issues.add([...loc, 'documents', String(place), 'element'], 'not_allowed', msg);
+}
+
 const nameOf = ({ filename, mediaType, remote }: StoredDocument): DocumentName => ({
   ...{ filename, mediaType },
   ...(remote !== undefined && { remote }),

@@ -6,7 +6,7 @@ import type { ValidationIssue } from '../domain/user-error.ts';
 import type { NewElement } from '../store/data-elements.ts';
 import type { IndexedElement } from '../store/draft-rows.ts';
 import { MAX_INDEX } from './draft-items.ts';
-import { checkElement, defaultItemId } from './element-input.ts';
+import { checkElement, defaultItemId, refuseReferences } from './element-input.ts';
 import { IssueList } from './issue-list.ts';
 
 /** A line of a body without its end; `bytes` is null for one that is longer than an element may be. */
@@ -64,6 +64,7 @@ export function readElementLine({ number, bytes }: Line): {
   const issues = new IssueList();
   const value = parse(bytes, number, issues);
   const line = issues.isEmpty ? issues.check(elementSchema, value, []) : undefined;
+  if (line !== undefined) refuseReferences(line, [], issues);
   const element = line === undefined ? null : checkElement(line, line.dataElementId ?? line.filename, [], issues);
   return { element, issues: issues.all };
 }

@@ -101,6 +101,27 @@ describeDatabases('elements over HTTP', (open) => {
     expect((await listElements(db, datasourceId, -1, 3)).map((one) => one.id)).toEqual(['e0', 'e1', 'e2']);
   });
 
+  test('elements that come as lines stand for no others: they could stand for each other in a circle', async () => {
+    const standsFor = (elementId: string) => ({ element: { datasourceId, elementId } });
+    const lines = [
+      { filename: 'a', ...standsFor('b') },
+      { filename: 'b', documents: [{ text: 'b' }, standsFor('a')] },
+      { filename: 'c', text: 'c' },
+    ];
+    const body = lines.map((line) => JSON.stringify(line)).join('\n');
+    const answer = await call('', { method: 'POST', body, headers: { 'content-type': 'application/x-ndjson' } });
+    expect([answer.status, await answer.json()]).toMatchObject([
+      422,
+      {
+        addedCount: 1,
+        rejected: [
+          { line: 1, issues: [{ loc: ['element'], type: 'not_allowed' }] },
+          { line: 2, issues: [{ loc: ['documents', '1', 'element'], type: 'not_allowed' }] },
+        ],
+      },
+    ]);
+  });
+
   test('only a key of the project gets in: readers read, and what is not there looks the same', async () => {
     await put('/a.txt', 'a', 'text/plain');
     const other = await makeProject(db);
