@@ -61,6 +61,9 @@ function tiersOf(
       issues.add([...loc, field], 'conflict', `does not say of which of the ${base.tiers.length} tiers: give tiers`);
   }
   const changed = { ...ofTier, ...given({ userMessage }) };
+  const [first, second] = base.tiers;
+  // Written as the changes are, so that a problem is told at the place where the caller has it.
+  if (second === undefined) return { ...first, ...changed };
   return { tiers: base.tiers.map((tier) => ({ ...tier, ...changed })) };
 }
 

@@ -29,8 +29,8 @@ export interface UpdateBatchDefinitionInput {
  * A new version of a definition that differs from another by some changes; `changed: false` when they change nothing.
  *
  * Of two updates at once the second throws VersionConflictError, unless it comes to the content of the first; so
- * does every update of a version that is not the newest, unless `expectedVersion` names the newest. Needs MEMBER;
- * throws ValidationError, NotFoundError, InvalidStateError for a deleted version, and IdempotencyConflictError.
+ * does every update of a version that is not the newest, unless `expectedVersion` names the newest: then its content
+ * is that of the next version, also where nothing changes. Needs MEMBER; throws ValidationError, NotFoundError, InvalidStateError for a deleted version, and IdempotencyConflictError.
  */
 export async function updateBatchDefinition(
   deps: ServiceDeps,
@@ -56,7 +56,7 @@ export async function updateBatchDefinition(
   issues.throwIfAny();
   if (prepared === undefined) throw new Error('A spec without problems was not prepared.');
   const description = input.description === undefined ? base.description : input.description;
-  const expected = input.expectedVersion ?? base.version;
+  const expected = input.expectedVersion ?? null;
   return await deps.db
     .transaction()
     .execute((tx) => fork(tx, deps, actor, { base, prepared, description, expected, request }));
@@ -66,8 +66,8 @@ interface Fork {
   readonly base: BatchDefinition;
   readonly prepared: PreparedSpec;
   readonly description: string | null;
-  /** The number that the newest version must have. */
-  readonly expected: number;
+  /** The number that the newest version must have; null: that of the base, unless nothing changes. */
+  readonly expected: number | null;
   readonly request: RequestKey | null;
 }
 
@@ -91,13 +91,15 @@ async function fork(
   return answer;
 
   async function version(): Promise<{ definition: BatchDefinition; changed: boolean }> {
-    if (hash === specHash(base.spec) && description === base.description) return { definition: base, changed: false };
-    if (newest !== null && newest.version !== expected) {
+    const isSameAsBase = hash === specHash(base.spec) && description === base.description;
+    // Whoever names the newest version beside an older one goes back to that, with changes or without.
+    if (isSameAsBase && (expected === null || newest?.id === base.id)) return { definition: base, changed: false };
+    if (newest !== null && newest.version !== (expected ?? base.version)) {
       // What an equal update, or this one before its answer was lost, came to.
       const { specHash: newestHash, ...definition } = newest;
       const same = definition.parentId === base.id && newestHash === hash && definition.description === description;
       if (same) return { definition, changed: false };
-      throw new VersionConflictError(definition, expected);
+      throw new VersionConflictError(definition, expected ?? base.version);
     }
     const id = deps.newId('BatchDefinition');
     const made = {

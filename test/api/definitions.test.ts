@@ -183,6 +183,26 @@ describe.each(['embedded', 'postgres'] as const)('definitions (%s)', (kind) => {
     expect(ofName).toEqual([{ name, version: 4 }]);
   });
 
+  test('an older version is gone back to without changes too, and a repeat of that answers it', async () => {
+    const { id, name } = await define({ userMessage: 'One.' });
+    await update(id, { changes: { userMessage: 'Two.' } });
+    expect(await update(id)).toMatchObject({ changed: false, batchDefinition: { version: 1 } });
+    expect(await update(id, { expectedVersion: 1 })).toMatchObject({ code: 'VERSION_CONFLICT', newestVersion: 2 });
+    const back = { version: 3, parent: { version: 1 }, spec: { tiers: [{ userMessage: 'One.' }] } };
+    expect(await update(id, { expectedVersion: 2 })).toMatchObject({ changed: true, batchDefinition: back });
+    expect(await update(id, { expectedVersion: 2 })).toMatchObject({ changed: false, batchDefinition: back });
+    expect(await app.ask(`{ batchDefinition(name: "${name}") { version } }`)).toEqual({ version: 3 });
+  });
+
+  test('a problem of the only tier is told at the place where the changes have it', async () => {
+    const { id } = await define();
+    const answer = await update(id, { changes: { agent: 'nobody', artifacts: [{ name: '' }], userMessage: null } });
+    expect((dig(answer, 'issues') as { loc: string[] }[]).map(({ loc }) => loc.join('.')).sort()).toEqual([
+      'input.changes.agent',
+      'input.changes.artifacts.0.name',
+    ]);
+  });
+
   test('every problem of an update is told at once, and nothing is made', async () => {
     const { id, name } = await define({ agent: undefined, tiers: [{ agent: 'teller' }, { agent: 'teller' }] });
     const answer = await update(id, {
