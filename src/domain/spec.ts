@@ -68,7 +68,8 @@ export interface InputOverrides {
   readonly concurrency?: number;
   readonly retryLimit?: number;
   readonly itemTimeoutMs?: number;
-  readonly output?: OutputConfig;
+  /** null: a datasource of the execution's own, whatever its definition names. */
+  readonly output?: { readonly datasourceId: string | null };
 }
 
 /** A tier with the agent version that an execution pinned for it. */

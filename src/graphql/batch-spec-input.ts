@@ -207,11 +207,17 @@ export const BatchSource = builder.inputType('BatchSource', {
 export const BatchInputOverrides = builder.inputType('BatchInputOverrides', {
   description: 'What this execution changes of its definition; the definition stays as it is.',
   fields: (t) => ({
-    filters: t.field({ type: BatchInputFilters, description: "Instead of the definition's filters as a whole." }),
+    filters: t.field({
+      type: BatchInputFilters,
+      description: "Instead of the definition's filters as a whole; `{}` takes everything.",
+    }),
     userMessage: t.string({ description: `Instead of the user message of every tier, ${USER_MESSAGE}.` }),
     concurrency: t.int({ description: EXECUTION_TEXT.concurrency }),
     retryLimit: t.int({ description: EXECUTION_TEXT.retryLimit }),
     itemTimeoutMs: t.int({ description: EXECUTION_TEXT.itemTimeoutMs }),
-    output: t.field({ type: BatchOutputConfig, description: 'Another place for the results.' }),
+    output: t.field({
+      type: BatchOutputConfig,
+      description: "Another place for the results; with a `datasourceId` of null one of this execution's own.",
+    }),
   }),
 });

@@ -156,14 +156,15 @@ export function checkOverrides(
 ): InputOverrides | null {
   const checked = issues.check(overridesSchema.nullish(), input, loc);
   if (checked == null) return null;
-  const filters = filtersOf(checked.filters);
+  const { filters, output } = checked;
   const overrides: InputOverrides = {
-    ...(filters !== undefined && { filters }),
+    // Filters without a condition are those that take everything, and an output without a name is the execution's own.
+    ...(filters != null && { filters: filtersOf(filters) ?? {} }),
     ...(checked.userMessage != null && { userMessage: checked.userMessage }),
     ...(checked.concurrency != null && { concurrency: checked.concurrency }),
     ...(checked.retryLimit != null && { retryLimit: checked.retryLimit }),
     ...(checked.itemTimeoutMs != null && { itemTimeoutMs: checked.itemTimeoutMs }),
-    ...(checked.output?.datasourceId != null && { output: { datasourceId: checked.output.datasourceId } }),
+    ...(output != null && { output: { datasourceId: output.datasourceId ?? null } }),
   };
   return Object.keys(overrides).length === 0 ? null : overrides;
 }

@@ -37,8 +37,10 @@ export async function previewBatchInput(
   { source, filters }: PreviewInput,
 ): Promise<BatchInputPreview | null> {
   const issues = new IssueList();
-  const checked = filtersOf(issues.check(filtersSchema.nullish(), filters, ['filters']));
+  const given = issues.check(filtersSchema.nullish(), filters, ['filters']);
   issues.throwIfAny();
+  // As in an execution's overrides: filters without a condition take everything.
+  const checked = given == null ? undefined : (filtersOf(given) ?? {});
   if ('datasourceId' in source) {
     const datasource = await getDatasource(deps, actor, source.datasourceId);
     return datasource && { datasource, filters: checked ?? {} };

@@ -8,14 +8,14 @@ import { InvalidStateError, NotFoundError } from '../domain/user-error.ts';
 import { newestDefinition } from '../store/definition-versions.ts';
 import { findDefinition } from '../store/definitions.ts';
 import { findExecution } from '../store/execution-rows.ts';
-import { checkOutput } from './batch-output.ts';
+import { checkOutput, refuseLoop } from './batch-output.ts';
 import { pinSpec } from './batch-spec.ts';
 import { checkInput } from './check-input.ts';
 import { definitionDeleted } from './definition-words.ts';
 import { deadline } from './execution-control.ts';
 import { IssueList } from './issue-list.ts';
 import { ownJson } from './own-json.ts';
-import { keepVersions } from './pin-agents.ts';
+import { checkMessage, keepVersions } from './pin-agents.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 import { findEarlierExecution, idempotencyKey, type Recipe, storeExecution } from './store-execution.ts';
@@ -88,15 +88,19 @@ async function recipeOf(
   if (definition === null || definition.deletedAt !== null) throw definitionDeleted(ran);
   const issues = new IssueList();
   const loc = ['input', 'batchExecutionId'];
-  await checkOutput(deps.db, actor, past.inputOverrides?.output, loc, issues);
+  const { output, userMessage } = past.inputOverrides ?? {};
   let { tiers } = past.spec;
   if (newestAgents || definition.id !== ran.id) {
     const pinned = await pinSpec(deps, actor, definition.spec, loc, issues);
     tiers = pinned?.tiers ?? [];
     if (!newestAgents) tiers = await keepVersions(deps, tiers, past.spec.tiers, loc, issues);
   }
-  issues.throwIfAny();
   // The items of a draft are its own, whatever its definition reads.
   const isOwn = past.inputDatasourceId !== ran.spec.input.datasourceId;
+  // The overrides were checked against what ran; what runs now may be something else.
+  for (const { agentVersionId } of tiers) await checkMessage(deps, agentVersionId, userMessage, loc, issues);
+  const named = await checkOutput(deps.db, actor, output, loc, issues);
+  refuseLoop(isOwn ? past.inputDatasourceId : definition.spec.input.datasourceId, named, loc, issues);
+  issues.throwIfAny();
   return { definition, tiers, ...(isOwn && { datasourceId: past.inputDatasourceId }) };
 }

@@ -180,12 +180,14 @@ function pin(
   overrides: InputOverrides | null,
   datasourceId: string,
 ): PinnedSpec {
-  const { filters, userMessage, output, ...params } = overrides ?? {};
+  const { filters, userMessage, output: other, ...params } = overrides ?? {};
+  const { output: named, ...rest } = spec;
+  const outputId = other === undefined ? named?.datasourceId : other.datasourceId;
   return {
-    ...spec,
+    ...rest,
     tiers: userMessage === undefined ? tiers : tiers.map((tier) => ({ ...tier, userMessage })),
     input: { ...spec.input, datasourceId, ...(filters !== undefined && { filters }) },
-    ...(output !== undefined && { output }),
+    ...(outputId != null && { output: { datasourceId: outputId } }),
     execution: { ...spec.execution, ...params },
   };
 }

@@ -325,6 +325,17 @@ describe.each(['embedded', 'postgres'] as const)('definitions (%s)', (kind) => {
       definition: { id, spec: { tiers: [{ userMessage: 'Hi.' }], execution: { concurrency: 3, retryLimit: 7 } } },
       items: { nodes: [{ data: { name: 'c.md', userMessage: 'Other.' } }] },
     });
+    // Filters without a condition are none: the preview and the execution take everything.
+    const narrow = await define({ input: { datasourceId, filters: { elementIds: ['a.txt'] } } });
+    const preview = await app.ask(
+      'query ($id: ID!) { batchInputPreview(definitionId: $id, filters: {}) { matches { count } } }',
+      { id: narrow.id },
+    );
+    expect(preview).toEqual({ matches: { count: 3 } });
+    const whole = await execute(narrow.id, { inputOverrides: { filters: {} } });
+    expect(await app.ended(dig(whole, 'batchExecution', 'id'), 'inputOverrides counts { total }')).toMatchObject({
+      ...{ inputOverrides: { filters: {} }, counts: { total: 3 } },
+    });
     const refused = await execute(id, {
       inputOverrides: { filters: { regex: '(' }, concurrency: 1_000, retryLimit: -1, itemTimeoutMs: 0 },
     });

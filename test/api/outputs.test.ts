@@ -248,6 +248,18 @@ describe.each(['embedded', 'postgres'] as const)('outputs (%s)', (kind) => {
       definition: { spec: { output: { datasourceId: one } } },
     });
     expect(idsOf(await elements(other))).toHaveLength(1);
+    const own = await run(
+      spec,
+      { inputOverrides: { output: { datasourceId: null } } },
+      `${SHOW} inputOverrides spec definition { id }`,
+    );
+    expect(own.execution).toMatchObject({
+      outputDatasource: { kind: 'EXECUTION_RESULTS' },
+      inputOverrides: { output: { datasourceId: null } },
+    });
+    expect(dig(own.execution, 'spec', 'output')).toBeUndefined();
+    const again = await app.mutate('rerunBatchExecution', `batchExecution { ${SHOW} }`, { batchExecutionId: own.id });
+    expect(again).toMatchObject({ batchExecution: { outputDatasource: { kind: 'EXECUTION_RESULTS' } } });
     expect(idsOf(await elements(one))).toEqual([]);
   });
 

@@ -145,6 +145,26 @@ describe.each(['embedded', 'postgres'] as const)('rerunning (%s)', (kind) => {
     }
   });
 
+  test('overrides that the newest definition cannot have are told of, and nothing is made', async () => {
+    const made = await app.mutate('createResultsDatasource', 'datasource { id }', { name: 'becomes an input' });
+    const resultsId = String(dig(made, 'datasource', 'id'));
+    const past = await create({
+      source: { spec: { name: 'overridden', agent: 'sayer', input: { items: [] } } },
+      inputOverrides: { output: { datasourceId: resultsId }, userMessage: '{{> other}}' },
+    });
+    await shown(past);
+    const batchDefinitionId = dig(past, 'batchExecution', 'definition', 'id');
+    const http = { baseURL: 'https://model.example/v1', model: 'm', user: '{{text}}' };
+    await app.mutate('createAgent', 'agent { id }', { name: 'asks', config: { chat: http } });
+    const changes = { agent: 'asks', input: { datasourceId: resultsId } };
+    expect(await app.mutate('updateBatchDefinition', 'changed', { batchDefinitionId, changes })).toMatchObject({
+      changed: true,
+    });
+    const refused = await rerun(idOf(past), { definitionVersion: 'LATEST' });
+    expect((dig(refused, 'issues') as { type: string }[]).map(({ type }) => type)).toEqual(['template', 'conflict']);
+    expect(await rerun(idOf(past))).toMatchObject({ created: true });
+  });
+
   test('a definition that names a version of an agent runs that one whatever is newest', async () => {
     const frozen = dig(await app.ask('{ agent(name: "sayer") { currentVersion { id } } }'), 'currentVersion', 'id');
     const past = await create({

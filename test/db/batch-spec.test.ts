@@ -258,7 +258,9 @@ describeDatabases('batch specs', (open) => {
       issues,
     );
     expect(overrides).toEqual({ concurrency: 3, filters: { regex: 'a' } });
-    expect(checkOverrides({ filters: {} }, ['input'], issues)).toBeNull();
+    expect(checkOverrides({ filters: {}, output: {} }, ['input'], issues)).toEqual({
+      ...{ filters: {}, output: { datasourceId: null } },
+    });
     expect(checkOverrides(null, ['input'], issues)).toBeNull();
     issues.throwIfAny();
     expect(
