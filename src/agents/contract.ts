@@ -1,11 +1,11 @@
 /** The types of a module agent, for `import type { AgentModule } from 'batchyard/agent'`. Nothing here runs. */
 import type { AgentContext } from '../domain/agent-context.ts';
 import type { ErrorCategory } from '../domain/item-error.ts';
-import type { Artifact, FieldError } from '../domain/model.ts';
+import type { FieldError } from '../domain/model.ts';
 
 export type { AgentContext, AgentDocument, AgentItem, AgentLog, AgentRun } from '../domain/agent-context.ts';
 export type { ErrorCategory } from '../domain/item-error.ts';
-export type { Artifact, FieldError } from '../domain/model.ts';
+export type { FieldError } from '../domain/model.ts';
 
 /** A context whose config is known to have fitted the agent's own schema; `{}` when the tier has none. */
 export type ContextWith<Config> = Omit<AgentContext, 'config'> & { readonly config: Config };
@@ -32,10 +32,26 @@ export interface AgentModule<Config = unknown> {
 export interface AgentResult {
   readonly data: unknown;
   readonly fieldErrors?: readonly FieldError[];
-  readonly artifacts?: readonly Artifact[];
+  readonly artifacts?: readonly AgentArtifact[];
   /** How sure the agent is of its result, 0 to 1. */
   readonly score?: number | null;
   readonly usage?: AgentUsage | null;
+}
+
+/** A file of a result: it has one of `content`, `text` and `url`. */
+export interface AgentArtifact {
+  /** No other of the result has it; the place in the list by default. */
+  readonly id?: string;
+  readonly filename: string;
+  /** That of the filename's extension by default. */
+  readonly mediaType?: string;
+  /** The bytes, or their base64 with its padding. */
+  readonly content?: Uint8Array | string | null;
+  readonly text?: string | null;
+  /** Where the bytes are, when they are kept elsewhere. */
+  readonly url?: string | null;
+  /** How many are behind the URL; those of content are counted. */
+  readonly sizeBytes?: number | null;
 }
 
 /** The tokens that a call of a language model used: whole numbers. */

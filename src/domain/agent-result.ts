@@ -1,5 +1,6 @@
 /** What an agent answered, checked and written as JSON text, ready for the database. */
 
+import { packedBase64 } from './content.ts';
 import { type ItemError, itemError } from './item-error.ts';
 import { isStorableText, jsonProblemMessage, toJsonText } from './json.ts';
 import { LIMITS } from './limits.ts';
@@ -46,6 +47,7 @@ export function checkResult(returned: unknown): ResultCheck {
     const score = scoreOf(envelope['score']);
     const fieldErrors = listOf(envelope['fieldErrors'], 'fieldErrors', readFieldError);
     const artifacts = listOf(envelope['artifacts'], 'artifacts', readArtifact);
+    refuseNamesakes(artifacts ?? []);
     return {
       ok: true,
       result: {
@@ -141,10 +143,26 @@ function readArtifact(entry: unknown, at: string) {
     id: fields['id'] === undefined ? `${at.replace(/\D/g, '')}` : textField(fields, 'id', at),
     filename,
     mediaType: fields['mediaType'] === undefined ? mediaTypeOf(filename) : textField(fields, 'mediaType', at),
-    sizeBytes: content === null ? (Number.isSafeInteger(given) ? Number(given) : null) : content.byteLength,
+    sizeBytes: content === null ? sizeOf(given) : content.byteLength,
     content: content === null ? null : content.toString('base64'),
     url,
   };
+}
+
+/** A size as an agent says it; null, not known, for what is none. */
+const sizeOf = (given: unknown): number | null =>
+  typeof given === 'number' && Number.isSafeInteger(given) && given >= 0 ? given : null;
+
+/** Each is downloaded by its id, so no two may have one. */
+function refuseNamesakes(artifacts: readonly { readonly id: string }[]): void {
+  const first = new Map<string, number>();
+  for (const [index, { id }] of artifacts.entries()) {
+    const other = first.get(id);
+    if (other !== undefined) {
+      throw new Malformed('invalid_result', `artifacts[${index}] has the same id as artifacts[${other}].`);
+    }
+    first.set(id, index);
+  }
 }
 
 /** An artifact's bytes: `content` as bytes or base64, or `text`. */
@@ -156,8 +174,9 @@ function contentOf(fields: Record<string, unknown>, at: string): Buffer | null {
     if (content.byteLength > LIMITS.resultBytes) throw tooLarge(`${at}.content`);
     return Buffer.from(content);
   }
-  if (typeof content === 'string' && /^[A-Za-z0-9+/\s]*={0,2}$/.test(content)) return Buffer.from(content, 'base64');
-  throw new Malformed('invalid_result', `${at}.content must be bytes or base64.`);
+  const packed = typeof content === 'string' ? packedBase64(content) : null;
+  if (packed !== null) return Buffer.from(packed, 'base64');
+  throw new Malformed('invalid_result', `${at}.content must be bytes or base64, padded; a text goes into \`text\`.`);
 }
 
 function textField(fields: Record<string, unknown>, name: string, at: string): string {

@@ -17,6 +17,12 @@ export function documentOf(filename: string, mediaType: string, bytes: Buffer): 
     : { filename, mediaType, base64: bytes.toString('base64') };
 }
 
+/** The base64 (standard alphabet, padded) without its line breaks, or null when the text is none. */
+export function packedBase64(text: string): string | null {
+  const packed = text.replace(/[\r\n\t ]+/g, '');
+  return packed.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(packed) ? packed : null;
+}
+
 /** What `measureContent` says of one document whose bytes are at hand. */
 export function measureBytes(
   { filename, mediaType }: Pick<StoredDocument, 'filename' | 'mediaType'>,

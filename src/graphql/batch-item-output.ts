@@ -33,9 +33,10 @@ export const ArtifactType = builder.objectRef<ShownArtifact>('Artifact').impleme
     id: t.exposeID('id', { description: 'Its id within the result.' }),
     filename: t.exposeString('filename', { description: 'Its filename.' }),
     mediaType: t.exposeString('mediaType', { description: 'Its media type, e.g. `application/pdf`.' }),
-    sizeBytes: t.exposeInt('sizeBytes', {
+    // Not Int, which ends at 2 GB.
+    sizeBytes: t.exposeFloat('sizeBytes', {
       nullable: true,
-      description: 'Its size in bytes; null when it is not known.',
+      description: 'Its size in bytes, a whole number; null when it is not known.',
     }),
     content: t.exposeString('content', { nullable: true, description: 'Its bytes in base64; null when it has a URL.' }),
     url: t.exposeString('url', { nullable: true, description: 'Where its bytes are; null when it has content.' }),
@@ -44,9 +45,9 @@ export const ArtifactType = builder.objectRef<ShownArtifact>('Artifact').impleme
       description: `Where to download its content, as a path on this service that works as \`resultsUrl\` does: without a key for ${LIMITS.resultsUrlMinutes} minutes. null when it has a URL.`,
       resolve: ({ id, content, of }, _args, ctx) => {
         if (content === null) return null;
-        const { executionId, ordinal, tier } = of;
+        const { executionId, ordinal, tier, round } = of;
         const token = ctx.deps.resultLinks.sign(actorOf(ctx), executionId, ctx.deps.now());
-        return `/executions/${executionId}/items/${ordinal}/artifacts/${encodeURIComponent(id)}?tier=${tier}&token=${token}`;
+        return `/executions/${executionId}/items/${ordinal}/artifacts/${encodeURIComponent(id)}?tier=${tier}&round=${round}&token=${token}`;
       },
     }),
   }),

@@ -34,8 +34,10 @@ export const DataElementType = builder.objectRef<DataElement>('DataElement').imp
       description: 'What its documents are called, in order; one, unless it was stored with several.',
       resolve: ({ filename, mediaType, documentNames }) => [...(documentNames ?? [{ filename, mediaType }])],
     }),
-    sizeBytes: t.exposeInt('sizeBytes', {
-      description: 'Bytes of its documents together; those that are elsewhere (`url`, `element`) count nothing.',
+    // Not Int, which ends at 2 GB: files of a folder are listed whatever their size.
+    sizeBytes: t.exposeFloat('sizeBytes', {
+      description:
+        'Bytes of its documents together, a whole number; those that are elsewhere (`url`, `element`) count nothing.',
     }),
     contentHash: t.exposeString('contentHash', {
       nullable: true,

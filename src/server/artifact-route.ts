@@ -19,6 +19,7 @@ const MAX_ORDINAL = 2_147_483_647;
 
 const querySchema = z.strictObject({
   tier: z.coerce.number().int().min(0).max(MAX_ORDINAL).optional(),
+  round: z.coerce.number().int().min(0).max(MAX_ORDINAL).optional(),
   token: z.string().optional(),
 });
 
@@ -42,8 +43,8 @@ export async function serveArtifact(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { tier } = parseQuery(request, querySchema);
-  const { content, filename, mediaType } = await readArtifact(deps, actor, { executionId, ...place, tier });
+  const { tier, round } = parseQuery(request, querySchema);
+  const { content, filename, mediaType } = await readArtifact(deps, actor, { executionId, ...place, tier, round });
   const bytes = Buffer.from(content, 'base64');
   response.writeHead(200, {
     'content-type': contentType(mediaType),

@@ -1,5 +1,5 @@
 /** Checks elements that come with a call, inline or for a stored datasource, and makes rows of them. */
-import { measureContent } from '../domain/content.ts';
+import { measureContent, packedBase64 } from '../domain/content.ts';
 import { isStorableText, jsonProblemMessage, toJsonText } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { isMediaType, mediaTypeOf } from '../domain/media-type.ts';
@@ -169,8 +169,8 @@ function checkContent(
     return null;
   }
   if (typeof base64 === 'string') {
-    const bytes = decodeBase64(base64);
-    if (bytes !== null) return [{ ...typed('application/octet-stream'), base64: bytes }];
+    const packed = packedBase64(base64);
+    if (packed !== null) return [{ ...typed('application/octet-stream'), base64: packed }];
     issues.add([...loc, 'base64'], 'base64', 'is not base64 of the standard alphabet with padding');
     return null;
   }
@@ -178,12 +178,6 @@ function checkContent(
   if (stored.ok) return [{ ...typed('application/json'), json }];
   issues.add([...loc, 'json'], stored.problem, jsonProblemMessage(stored.problem));
   return null;
-}
-
-/** The base64 without its line breaks, or null when it is none. */
-function decodeBase64(text: string): string | null {
-  const packed = text.replace(/[\r\n\t ]+/g, '');
-  return packed.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(packed) ? packed : null;
 }
 
 function checkId(id: string, loc: Loc, issues: IssueList): void {

@@ -5,10 +5,11 @@ import type { ItemKey } from '../store/item-rows.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 
-/** Names an artifact of an item's result: of the given tier, else of the newest. */
+/** Names an artifact of an item's result: of the given tier, of its newest round unless one is given; else of the newest. */
 export interface ArtifactKey extends ItemKey {
   readonly artifactId: string;
   readonly tier: number | undefined;
+  readonly round: number | undefined;
 }
 
 /**
@@ -18,14 +19,14 @@ export interface ArtifactKey extends ItemKey {
 export async function readArtifact(
   { db }: Pick<ServiceDeps, 'db'>,
   actor: Actor,
-  { artifactId, tier, ...key }: ArtifactKey,
+  { artifactId, tier, round, ...key }: ArtifactKey,
 ): Promise<Artifact & { readonly content: string }> {
   requireRole(actor, 'READER');
   const { projectId } = actor;
   const results =
     tier === undefined
       ? await newestResults(db, projectId, [key])
-      : (await resultsByTier(db, projectId, [key])).filter((result) => result.tier === tier);
+      : (await resultsByTier(db, projectId, [key], round ?? null)).filter((result) => result.tier === tier);
   const artifact = results[0]?.artifacts.find(({ id }) => id === artifactId);
   if (artifact?.content == null) throw new NotFoundError('artifact with content', artifactId);
   return { ...artifact, content: artifact.content };

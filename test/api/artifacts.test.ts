@@ -41,7 +41,7 @@ describeDatabases('artifacts', (open) => {
         artifacts: [
           artifact('page', 'seite ä.html', 'text/html', Buffer.from(HTML)),
           artifact('a/b #1', '../../etc/pass"wd\r\n', 'nonsense\r\nx-evil: 1', PIXEL),
-          artifact('far', 'far.bin', 'application/pdf', null),
+          { ...artifact('far', 'far.bin', 'application/pdf', null), sizeBytes: 5_000_000_000 },
         ],
       },
       { ordinal: 1, data: 2 },
@@ -65,7 +65,8 @@ describeDatabases('artifacts', (open) => {
     expect(shown).toMatchObject([
       { id: 'page', mediaType: 'text/html', sizeBytes: HTML.length, content: btoa(HTML), url: null },
       { id: 'a/b #1', sizeBytes: 6, url: null },
-      { id: 'far', content: null, url: 'https://example.com/a', downloadUrl: null },
+      // More than an Int of GraphQL holds.
+      { id: 'far', sizeBytes: 5_000_000_000, content: null, url: 'https://example.com/a', downloadUrl: null },
     ]);
     const link = `${server.url}${String(shown[1]?.['downloadUrl'])}`;
     const response = await fetch(link);
@@ -75,6 +76,21 @@ describeDatabases('artifacts', (open) => {
     now = new Date(now.getTime() + (LIMITS.resultsUrlMinutes + 1) * 60_000);
     expect((await fetch(link)).status).toBe(401);
     now = new Date();
+  });
+
+  test('of an earlier round are downloaded as they were, also when the item was done again', async () => {
+    const id = await withArtifacts();
+    const again = [artifact('page', 'again.html', 'text/html', Buffer.from('again'))];
+    await addResults(db, id, [{ ordinal: 0, round: 1, data: { n: 2 }, artifacts: again }]);
+    const query = `{ node(id: "${itemId(id, 0)}") { ... on BatchItem {
+      first: tierResults(round: 0) { outputArtifacts { downloadUrl } }
+      newest: tierResults { outputArtifacts { downloadUrl } } } } }`;
+    const { data } = await post(server, project.key, query);
+    const textOf = async (name: string) =>
+      await (
+        await fetch(`${server.url}${String(dig(data, 'node', name, 0, 'outputArtifacts', 0, 'downloadUrl'))}`)
+      ).text();
+    expect([await textOf('first'), await textOf('newest')]).toEqual([HTML, 'again']);
   });
 
   test('come as downloads in a sandbox, and nothing that an agent wrote gets into a header unchecked', async () => {

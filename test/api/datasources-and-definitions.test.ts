@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -123,6 +123,18 @@ describe('datasources, agents and definitions in the schema', () => {
       expect(codeOf(answer)).toBe('BAD_USER_INPUT');
     },
   );
+
+  test('a file of any size is listed with its size', async () => {
+    const huge = path.join(root, 'folders', mine.projectId, 'huge');
+    mkdirSync(huge);
+    writeFileSync(path.join(huge, 'film.bin'), '');
+    truncateSync(path.join(huge, 'film.bin'), 5_000_000_000);
+    const id = dig(await folder({ name: 'huge', path: 'huge' }), 'datasource', 'id');
+    const listed = await ask('query ($id: ID!) { datasource(id: $id) { elements { nodes { id sizeBytes } } } }', {
+      id,
+    });
+    expect(dig(listed, 'elements', 'nodes')).toEqual([{ id: 'film.bin', sizeBytes: 5_000_000_000 }]);
+  });
 
   test('a folder that is not there or not allowed is a ValidationError with its place', async () => {
     const refused = async (input: Record<string, unknown>) =>

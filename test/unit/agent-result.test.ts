@@ -89,12 +89,23 @@ test('artifacts come as text, bytes, base64 or a URL', () => {
   ]);
 });
 
+test('a size that is none is not known', () => {
+  const sizeOf = (sizeBytes: unknown) =>
+    Reflect.get(
+      JSON.parse(ok({ artifacts: [{ filename: 'a', url: 'https://x', sizeBytes }] }).artifacts ?? '')[0],
+      'sizeBytes',
+    );
+  expect([5_000_000_000, 0, -5, 1.5, '7', null].map(sizeOf)).toEqual([5_000_000_000, 0, null, null, null, null]);
+});
+
 test.each([
   ['fieldErrors that are no list', { fieldErrors: {} }],
   ['a field error without a code', { fieldErrors: [{ path: '/a', message: 'm' }] }],
   ['an artifact without content', { artifacts: [{ filename: 'a' }] }],
   ['an artifact with both', { artifacts: [{ filename: 'a', text: 'x', url: 'https://x' }] }],
   ['an artifact whose content is no base64', { artifacts: [{ filename: 'a', content: '%%%' }] }],
+  ['an artifact whose content is a text', { artifacts: [{ filename: 'a', content: 'hello world' }] }],
+  ['two artifacts of one id', { artifacts: ['a', 'b'].map((filename) => ({ id: 'x', filename, text: '' })) }],
 ])('%s: invalid_result', (_name, returned) => {
   expect(refused(returned)).toBe('invalid_result');
 });
