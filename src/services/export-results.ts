@@ -2,6 +2,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { itemId } from '../domain/ids.ts';
 import type { Actor } from '../domain/model.ts';
+import { mismatchErrors, OUTPUT_MISMATCH } from '../domain/output-rules.ts';
 import type { Db } from '../store/database.ts';
 import { type ResultRow, readResultRows } from '../store/result-rows.ts';
 import type { ServiceDeps } from './ports.ts';
@@ -103,13 +104,19 @@ function fieldsOf(executionId: string, row: ResultRow): Fields {
     attempts: row.attempt,
     retryCount: row.retryCount,
     data: row.data,
-    fieldErrors: row.fieldErrors ?? '[]',
+    fieldErrors: missedOf(row) ?? row.fieldErrors ?? '[]',
     artifacts: row.artifacts === null ? '[]' : JSON.stringify(JSON.parse(row.artifacts)),
     error: row.code === null ? null : errorOf(row),
     startedAt: row.startedAt?.toISOString() ?? null,
     endedAt: row.endedAt?.toISOString() ?? null,
     correction: row.correction,
   };
+}
+
+/** In what the last attempt's result missed the rules of its tier, as `BatchItem.fieldErrors` has it; null for others. */
+function missedOf({ code, details }: ResultRow): string | null {
+  const missed = code === OUTPUT_MISMATCH && details !== null ? mismatchErrors(code, JSON.parse(details)) : [];
+  return missed.length > 0 ? JSON.stringify(missed) : null;
 }
 
 const errorOf = (row: ResultRow): string =>

@@ -69,6 +69,12 @@ describeDatabases('promised results', (_open, kind) => {
         recommendations: [{ kind: 'FIX_OUTPUT' }, { kind: 'RETRY_ALL' }],
       },
     });
+    // The export says of a miss what the item says.
+    const link = dig(await app.ended(id, 'resultsUrl'), 'resultsUrl');
+    const lines = (await (await fetch(`${app.url}${String(link)}`)).text()).trim().split('\n');
+    expect(lines.map((line) => dig(JSON.parse(line), 'fieldErrors'))).toEqual(
+      (dig(ended, 'items', 'nodes') as { fieldErrors: unknown }[]).map(({ fieldErrors }) => fieldErrors),
+    );
     const [good, text] = dig(ended, 'items', 'nodes') as { id: string; outputArtifacts: { downloadUrl: string }[] }[];
     const download = await fetch(`${app.url}${good?.outputArtifacts[0]?.downloadUrl}`);
     expect([await download.text(), download.headers.get('content-type')]).toEqual(['# 1', 'text/markdown']);
