@@ -128,11 +128,15 @@ export async function storePrepared(
 /** The hash by which equal content of a definition is known. */
 export const specHash = (spec: BatchSpec): string => contentHash(spec);
 
-/** What a stored spec needs to run now: its agents' newest versions and its datasources; undefined with the problems noted. */
+/**
+ * What a stored spec needs to run now: its agents' newest versions and its datasources; undefined with the problems
+ * noted. Its output is not asked for where the overrides name another.
+ */
 export async function pinSpec(
   deps: Pick<ServiceDeps, 'db' | 'agents'>,
   actor: Actor,
   spec: BatchSpec,
+  overrides: InputOverrides | null,
   loc: Loc,
   issues: IssueList,
 ): Promise<{ tiers: readonly PinnedTier[]; datasource: Datasource } | undefined> {
@@ -144,7 +148,7 @@ export async function pinSpec(
   );
   const datasource = await findDatasource(deps.db, actor.projectId, spec.input.datasourceId);
   if (datasource === null) issues.add(loc, 'not_found', `Its datasource ${spec.input.datasourceId} is gone.`);
-  await checkOutput(deps.db, actor, spec.output, loc, issues);
+  if (overrides?.output === undefined) await checkOutput(deps.db, actor, spec.output, loc, issues);
   return tiers === undefined || datasource === null ? undefined : { tiers, datasource };
 }
 

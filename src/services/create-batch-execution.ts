@@ -2,7 +2,7 @@
 import { contentHash } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { Actor, Execution } from '../domain/model.ts';
-import type { PinnedTier } from '../domain/spec.ts';
+import type { InputOverrides, PinnedTier } from '../domain/spec.ts';
 import { NotFoundError } from '../domain/user-error.ts';
 import { findDefinition } from '../store/definitions.ts';
 import { checkOutput, refuseLoop } from './batch-output.ts';
@@ -75,7 +75,7 @@ async function check(
   const controls = issues.check(controlsSchema(deps.now()), input, ['input']);
   const overrides = checkOverrides(input.inputOverrides, ['input', 'inputOverrides'], issues);
   const isDraft = input.draft === true;
-  const recipe = await checkSource(deps, actor, input.source, issues, isDraft);
+  const recipe = await checkSource(deps, actor, input.source, overrides, issues, isDraft);
   for (const { agentVersionId } of tiersOf(recipe)) {
     await checkMessage(
       deps,
@@ -112,6 +112,7 @@ async function checkSource(
   deps: ServiceDeps,
   actor: Actor,
   { definitionId, spec }: CreateBatchExecutionInput['source'],
+  overrides: InputOverrides | null,
   issues: IssueList,
   isDraft: boolean,
 ): Promise<Recipe | undefined> {
@@ -127,6 +128,6 @@ async function checkSource(
   const definition = await findDefinition(deps.db, actor.projectId, definitionId ?? '');
   if (definition === null) throw new NotFoundError('batch definition', definitionId ?? '');
   if (definition.deletedAt !== null) throw definitionDeleted(definition);
-  const pinned = await pinSpec(deps, actor, definition.spec, [...loc, 'definitionId'], issues);
+  const pinned = await pinSpec(deps, actor, definition.spec, overrides, [...loc, 'definitionId'], issues);
   return pinned && { definition, tiers: pinned.tiers };
 }

@@ -91,7 +91,7 @@ async function recipeOf(
   const { output, userMessage } = past.inputOverrides ?? {};
   let { tiers } = past.spec;
   if (newestAgents || definition.id !== ran.id) {
-    const pinned = await pinSpec(deps, actor, definition.spec, loc, issues);
+    const pinned = await pinSpec(deps, actor, definition.spec, past.inputOverrides, loc, issues);
     tiers = pinned?.tiers ?? [];
     if (!newestAgents) tiers = await keepVersions(deps, tiers, past.spec.tiers, loc, issues);
   }

@@ -263,6 +263,23 @@ describe.each(['embedded', 'postgres'] as const)('outputs (%s)', (kind) => {
     expect(idsOf(await elements(one))).toEqual([]);
   });
 
+  test('a definition whose output was deleted runs with an override of it', async () => {
+    const gone = await results('soon gone');
+    const { execution } = await run(
+      { agent: 'echo', input: { items: [] }, output: { datasourceId: gone } },
+      {},
+      'definition { id }',
+    );
+    const source = { definitionId: dig(execution, 'definition', 'id') };
+    await app.mutate('deleteDatasource', 'deletedId', { datasourceId: gone });
+    const execute = (more: object) =>
+      app.mutate('createBatchExecution', 'batchExecution { outputDatasource { kind } }', { source, ...more });
+    expect(await execute({})).toMatchObject({ issues: [{ type: 'not_found' }] });
+    expect(await execute({ inputOverrides: { output: { datasourceId: null } } })).toMatchObject({
+      batchExecution: { outputDatasource: { kind: 'EXECUTION_RESULTS' } },
+    });
+  });
+
   test('results go to a datasource of results that is there and is not the one that is read', async () => {
     const made = await app.mutate('createStoredDatasource', 'datasource { id }', { name: 'no results' });
     const stored = String(dig(made, 'datasource', 'id'));
