@@ -6,7 +6,7 @@ export type AllowedHost =
   | { readonly name: string; readonly port: number | null }
   | { readonly range: readonly [ipaddr.IPv4 | ipaddr.IPv6, number]; readonly port: number | null };
 
-const ENTRY = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+))(?::([0-9]{1,5}))?$/;
+const ENTRY = /^(?:\[([0-9A-Fa-f:./]+)\]|([^:[\]]+))(?::([0-9]{1,5}))?$/;
 const NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*$/;
 
 /** The entry that a text stands for: `name`, `address`, `range/bits`, each also with `:port`; null when it is none. */
@@ -18,6 +18,7 @@ export function parseAllowedHost(text: string): AllowedHost | null {
   const host = bracketed ?? plain;
   const port = digits === undefined ? null : Number(digits);
   if (host === undefined || port === 0 || (port ?? 0) > 65_535) return null;
+  if (ipaddr.isValidCIDR(host)) return { range: ipaddr.parseCIDR(host), port };
   if (isAddress(host)) return { range: wholeAddress(host), port };
   const name = host.toLowerCase();
   return NAME.test(name) && !/^[0-9.]+$/.test(name) ? { name, port } : null;

@@ -15,6 +15,10 @@ test('an entry is a name, an address or a range, each also with a port', () => {
   expect(allows('model.internal:11434', 'model.internal', 80)).toBe(false);
   expect(allows('10.0.0.0/8', '10.255.0.1')).toBe(true);
   expect(allows('10.0.0.0/8', '11.0.0.1')).toBe(false);
+  expect(allows('10.0.0.0/8:8080', '10.255.0.1', 8_080)).toBe(true);
+  expect(allows('10.0.0.0/8:8080', '10.255.0.1', 80)).toBe(false);
+  expect(allows('[fd00::/8]:8080', 'fd12::1', 8_080)).toBe(true);
+  expect(allows('[fd00::/8]:8080', 'fd12::1', 80)).toBe(false);
   expect(allows('10.0.0.7', '10.0.0.7')).toBe(true);
   expect(allows('10.0.0.7', '10.0.0.8')).toBe(false);
   expect(allows('10.0.0.7:80', '10.0.0.7', 81)).toBe(false);
@@ -24,9 +28,20 @@ test('an entry is a name, an address or a range, each also with a port', () => {
   expect(allows('0.0.0.0/0', '::1')).toBe(false);
 });
 
-test.each(['', '*', 'http://a', 'a/b', '10.0.0.0/33', '10.0.0', '127.1', 'a:0', 'a:70000', '[::1', 'a b'])(
-  '%j is none',
-  (text) => {
-    expect(parseAllowedHost(text)).toBeNull();
-  },
-);
+test.each([
+  '',
+  '*',
+  'http://a',
+  'a/b',
+  '10.0.0.0/33',
+  '10.0.0.0/33:80',
+  '10.0.0.0/8:0',
+  '10.0.0',
+  '127.1',
+  'a:0',
+  'a:70000',
+  '[::1',
+  'a b',
+])('%j is none', (text) => {
+  expect(parseAllowedHost(text)).toBeNull();
+});
