@@ -79,6 +79,10 @@ test('hostile templates are parsed, or refused, and filled in, in no time', () =
   const list = Array.from({ length: 1_000 }, () => 1);
   const deep = '{{#documents}}'.repeat(6) + '{{/documents}}'.repeat(6);
   expect(failure(() => fill(deep, { documents: list })).code).toBe('prompt_too_long');
+  const absent = `{{#documents}}${'{{#no}}{{/no}}'.repeat(7_000)}{{/documents}}`;
+  expect(failure(() => fill(absent, { documents: list })).code).toBe('prompt_too_long');
+  expect(problem('{{#metadata}}'.repeat(21) + '{{/metadata}}'.repeat(21))).toContain('more than 20 sections');
+  parseTemplate('{{#metadata}}'.repeat(20) + '{{/metadata}}'.repeat(20), ROOTS);
   expect(performance.now() - started).toBeLessThan(2_000);
 });
 

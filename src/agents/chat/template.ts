@@ -21,8 +21,10 @@ export class TemplateError extends Error {}
 /** Characters between the braces of one tag. */
 const TAG_LENGTH = 300;
 const NAME = /^(?:\.|[^\s.{}]+(?:\.[^\s.{}]+)*)$/u;
-/** Parts that are written out at a time, nested repetitions multiplied. */
+/** Parts that are gone through for one message, nested repetitions multiplied, written or left out. */
 const MAX_STEPS = 100_000;
+/** Sections within each other: a name is looked for in all that are around it. */
+const MAX_DEPTH = 20;
 
 /**
  * Parses a template whose names outside repeated parts start with one of `roots`.
@@ -34,7 +36,7 @@ export function parseTemplate(text: string, roots: ReadonlySet<string>): Templat
   const names = new Set<string>();
   // A writer of its own keeps no template: the library's would keep all that it ever saw.
   const spans = parseSpans(text);
-  noteNames(spans, roots, names, false);
+  noteNames(spans, roots, names, 0);
   return { spans, names };
 }
 
@@ -67,16 +69,17 @@ function parseSpans(text: string): TemplateSpans {
   }
 }
 
-function noteNames(spans: TemplateSpans, roots: ReadonlySet<string>, names: Set<string>, inSection: boolean): void {
+function noteNames(spans: TemplateSpans, roots: ReadonlySet<string>, names: Set<string>, depth: number): void {
+  if (depth > MAX_DEPTH) throw new TemplateError(`more than ${MAX_DEPTH} sections are within each other`);
   for (const [kind, name, , , inner] of spans) {
     if (kind === 'text' || kind === '!') continue;
     if (!NAME.test(name)) throw new TemplateError(`${JSON.stringify(name)} is not a name`);
     const [root = ''] = name.split('.', 1);
-    if (!inSection && !roots.has(root)) {
+    if (depth === 0 && !roots.has(root)) {
       throw new TemplateError(`there is no field ${JSON.stringify(name)}; there are ${[...roots].join(', ')}`);
     }
     names.add(name);
-    if (Array.isArray(inner)) noteNames(inner, roots, names, true);
+    if (Array.isArray(inner)) noteNames(inner, roots, names, depth + 1);
   }
 }
 
@@ -100,9 +103,12 @@ class Output {
   constructor(maxLength: number) {
     this.#maxLength = maxLength;
   }
-  add(part: string): void {
+  step(): void {
     this.#steps += 1;
-    if (this.text.length + part.length > this.#maxLength || this.#steps > MAX_STEPS) {
+    if (this.#steps > MAX_STEPS) throw promptError('prompt_too_long', `The message has more than ${MAX_STEPS} parts.`);
+  }
+  add(part: string): void {
+    if (this.text.length + part.length > this.#maxLength) {
       throw promptError('prompt_too_long', `The message is longer than ${this.#maxLength} characters.`);
     }
     this.text += part;
@@ -112,6 +118,7 @@ class Output {
 /** Writes the spans; `scopes` are the contexts from the outermost to the innermost. */
 function write(spans: TemplateSpans, scopes: readonly unknown[], out: Output): void {
   for (const [kind, value, , , inner] of spans) {
+    out.step();
     if (kind === 'text') out.add(value);
     else if (kind === 'name' || kind === '&') out.add(textOf(lookUp(value, scopes), value));
     else if (Array.isArray(inner)) writeSection(kind, lookUp(value, scopes), inner, scopes, out);
@@ -132,7 +139,7 @@ function writeSection(
     return;
   }
   for (const entry of entries) {
-    out.add('');
+    out.step();
     write(inner, [...scopes, entry], out);
   }
 }
