@@ -116,6 +116,10 @@ describe('a call', () => {
       send(response, 200, completion(`You sent ${request.headers.authorization}`)),
     );
     expect(await call()).toMatchObject({ data: 'You sent Bearer [secret]' });
+    // Some write what is not letters in escapes.
+    const escaped = (text: string) => text.replaceAll('/', String.raw`\/`).replaceAll('-', String.raw`\u002d`);
+    endpoint.answer((_request, response) => response.end(escaped(JSON.stringify(completion(`It was ${KEY}`)))));
+    expect(await call()).toMatchObject({ data: 'It was [secret]' });
     endpoint.answer((request, response) =>
       sendError(response, 401, { message: `Bad key ${request.headers.authorization}`, code: 'invalid_api_key' }),
     );

@@ -177,6 +177,7 @@ describe('an answer that is an error', () => {
   test('never brings the secret back, however the endpoint writes it', async () => {
     const escaped = SECRET.replaceAll('t', '\\u0074').replaceAll('"', '\\"');
     const echoes = [
+      `{"title":"bad key ${escaped}"}`,
       `{"message":"bad key ${escaped}","fieldErrors":[{"path":"/x","code":"c","message":"${escaped}"}]}`,
       `Bearer ${SECRET}`,
       Buffer.from(SECRET).toString('base64'),

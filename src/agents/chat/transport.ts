@@ -28,8 +28,9 @@ export function transport(fetch: SafeFetch, sent: Headers, redactor: Redactor): 
     }
     const { method, body: asked = null, signal = null } = init;
     const response = await fetch(url, { method, headers: sent, body: asked, signal });
-    const body = redactor.text((await readBody(response, CHAT_LIMITS.answerBytes)).toString('utf8'));
-    const text = response.ok ? body : asApiError(body);
+    const text = (await readBody(response, CHAT_LIMITS.answerBytes)).toString('utf8');
+    const body = redacted(text, redactor);
+    const answer = response.ok ? body : asApiError(body);
     const kept = ANSWER_HEADERS.flatMap((name): [string, string][] => {
       const value = response.headers.get(name);
       return value === null ? [] : [[name, redactor.text(value)]];
@@ -38,8 +39,17 @@ export function transport(fetch: SafeFetch, sent: Headers, redactor: Redactor): 
     const bare = [204, 205, 304].includes(response.status);
     // What is no JSON is found out by parsing it; servers call theirs by many names.
     const headers: [string, string][] = [['content-type', 'application/json'], ...kept];
-    return new Response(bare ? null : text, { status: response.status, headers });
+    return new Response(bare ? null : answer, { status: response.status, headers });
   };
+}
+
+/** The body without secrets, which JSON may write in escapes. */
+function redacted(body: string, redactor: Redactor): string {
+  try {
+    return redactor.text(JSON.stringify(redactor.json(JSON.parse(body))));
+  } catch {
+    return redactor.text(body);
+  }
 }
 
 /** An error's body in the API's shape; gateways have their own, whose words the client would drop. */

@@ -75,11 +75,9 @@ function graphqlData(answer: unknown, status: number): unknown {
 
 async function errorOf(response: Response, { redactor, now }: AnswerReader): Promise<HttpAgentError> {
   const { status } = response;
-  const text = redactor.text(
-    decoded(await readStart(response, ERROR_BYTES), response.headers.get('content-type') ?? ''),
-  );
-  const body = redacted(bodyOf(text), redactor);
-  const said = body.message ?? text.replaceAll(/\s+/g, ' ').trim();
+  const text = decoded(await readStart(response, ERROR_BYTES), response.headers.get('content-type') ?? '');
+  const { body, shown } = bodyOf(text, redactor);
+  const said = body.message ?? shown.replaceAll(/\s+/g, ' ').trim();
   return new HttpAgentError(`The endpoint answered ${status}${said === '' ? '.' : `: ${clipped(said)}`}`, {
     ...{ status, stage: 'answer' },
     code: body.code ?? `http_${status}`,
@@ -91,15 +89,14 @@ async function errorOf(response: Response, { redactor, now }: AnswerReader): Pro
   });
 }
 
-function bodyOf(text: string): ErrorBody {
+/** What the body says, and its text, without secrets: JSON can write one in escapes that its text does not show. */
+function bodyOf(text: string, redactor: Redactor): { readonly body: ErrorBody; readonly shown: string } {
   try {
-    return readErrorBody(JSON.parse(text));
+    const json = redactor.json(JSON.parse(text));
+    return { body: readErrorBody(json), shown: redactor.text(JSON.stringify(json)) };
   } catch {
-    return {};
+    return { body: {}, shown: redactor.text(text) };
   }
 }
-
-/** JSON can write a secret in escapes that its text does not show. */
-const redacted = (body: ErrorBody, redactor: Redactor): ErrorBody => ({ ...body, ...Object(redactor.json(body)) });
 
 const clipped = (text: string): string => (text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text);
