@@ -13,7 +13,8 @@ describe('a redirect', () => {
       if (status === undefined) return sendJson(response, 200, 'here');
       return response.writeHead(Number(status), { location: String(location) }).end();
     });
-    const headers = [...withKey.headers, { name: 'x-api-key', value: { secret: 'key' } }];
+    const keyed = ['x-api-key', 'User-Agent', 'Accept', 'Accept-Language'];
+    const headers = [...withKey.headers, ...keyed.map((name) => ({ name, value: { secret: 'key' } }))];
     expect(await call({ url: `${url}/a`, headers })).toBe('here');
     expect(await call({ url: `${url}/b`, headers })).toBe('here');
     expect(await call({ url: `${url}/d`, headers })).toBe('here');
@@ -61,6 +62,8 @@ describe('an address that is not public', () => {
     ['http://127.0.0.1:8080/', /loopback/],
     ['http://127.1:8080/', /loopback/],
     ['http://0x7f000001:8080/', /loopback/],
+    ['http://2130706433:8080/', /loopback/],
+    ['http://0177.0.0.1:8080/', /loopback/],
     ['http://[::1]:8080/', /loopback/],
     ['http://[::ffff:10.0.0.1]:8080/', /RFC 1918/],
     ['https://10.1.2.3/', /RFC 1918/],
@@ -72,6 +75,8 @@ describe('an address that is not public', () => {
     ['https://[fd00::1]/', /RFC 4193/],
     ['https://[fe80::1]/', /link-local/],
     ['https://[64:ff9b::7f00:1]/', /reserved/],
+    ['https://[64:ff9b:1::a00:1]/', /reserved/],
+    ['https://[2002:7f00:1::]/', /reserved/],
     ['https://[::2]/', /not assigned/],
   ];
   test.each(refused)('%s is refused with the rule', async (url, rule) => {
@@ -82,7 +87,10 @@ describe('an address that is not public', () => {
   });
 
   test('is refused behind a name too, also if only one of its addresses is private', async () => {
-    const names = { 'inner.example': ['192.168.0.7'], 'half.example': ['93.184.216.34', '10.0.0.1'] };
+    const names = {
+      ...{ 'inner.example': ['192.168.0.7'], 'half.example': ['93.184.216.34', '10.0.0.1'] },
+      'mapped.example': ['::ffff:10.0.0.1'],
+    };
     for (const host of Object.keys(names)) {
       const error = await errorOf({ url: `https://${host}/` }, outgoingTo([], names));
       expect(error).toMatchObject({ code: 'address_refused', declared: false });

@@ -19,14 +19,8 @@ export interface SafeRequest {
 export type SafeFetch = (url: string | URL, request?: SafeRequest) => Promise<Response>;
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-/** What may be sent to another origin than the one that it was meant for. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  'accept',
-  'accept-language',
-  'content-type',
-  'idempotency-key',
-  'user-agent',
-]);
+/** What may be sent to another origin than the one that it was meant for: no agent's config can set these. */
+const HARMLESS: ReadonlySet<string> = new Set(['content-type', 'idempotency-key']);
 
 /** A fetch over a guarded pool. */
 export function createSafeFetch(dispatcher: Dispatcher, maxRedirects: number): SafeFetch {
@@ -95,5 +89,6 @@ function followUp({ method, body }: Call, status: number): Omit<Call, 'headers'>
 
 function headersFor(headers: Headers, from: URL, next: URL): Headers {
   if (next.origin === from.origin) return headers;
-  return new Headers([...headers].filter(([name]) => HARMLESS.has(name)));
+  const kept = [...headers].filter(([name]) => HARMLESS.has(name));
+  return new Headers([...kept, ['accept', '*/*'], ['user-agent', 'batchyard']]);
 }
