@@ -94,9 +94,9 @@ describe('a call', () => {
     expect(endpoint.requests[0]?.headers.authorization).toBeUndefined();
   });
 
-  test('takes an answer whose server does not call it JSON', async () => {
+  test('takes an answer whose server does not call it JSON, or marks its byte order', async () => {
     endpoint.answer((_request, response) =>
-      response.writeHead(200, { 'content-type': 'text/plain' }).end(JSON.stringify(completion('hello'))),
+      response.writeHead(200, { 'content-type': 'text/plain' }).end(`\ufeff${JSON.stringify(completion('hello'))}`),
     );
     expect(await call()).toMatchObject({ data: 'hello' });
   });

@@ -64,6 +64,7 @@ describe('a call', () => {
       ['application/json', ''],
       ['application/pdf', '%PDF'],
       ['application/problem+json', '{"a":1}'],
+      ['application/json', '\ufeff{"b":2}'],
     ];
     const { url } = await endpointOf((_request, response, no) => {
       const [type, body] = answers[no - 1] ?? ['', ''];
@@ -76,6 +77,7 @@ describe('a call', () => {
       artifacts: [{ filename: 'answer.pdf', mediaType: 'application/pdf', content: Buffer.from('%PDF') }],
     });
     expect(await call({ url })).toEqual({ a: 1 });
+    expect(await call({ url })).toEqual({ b: 2 });
   });
 
   test('asks a GraphQL endpoint with the item as variables, and takes its errors for the item’s', async () => {
@@ -92,6 +94,11 @@ describe('a call', () => {
     expect(await call({ url, graphql })).toEqual({ made: 7 });
     expect(requests[0]?.body).toMatchObject({ query: graphql, variables: { idempotencyKey: 'exec_1:0:3:1', tier: 1 } });
     expect(await errorOf({ url, graphql })).toMatchObject({ category: 'RUNTIME', code: 'NOT_FOUND', stage: 'answer' });
+    const gateway = await endpointOf((_request, response, no) =>
+      no === 1 ? sendJson(response, 200, { message: 'Welcome.' }) : response.end(),
+    );
+    expect(await errorOf({ url: gateway.url, graphql })).toMatchObject({ code: 'answer_not_graphql' });
+    expect(await errorOf({ url: gateway.url, graphql })).toMatchObject({ code: 'answer_not_json' });
   });
 
   test('keeps its connections, and has at most as many at once as the config says', async () => {

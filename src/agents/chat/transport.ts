@@ -28,7 +28,8 @@ export function transport(fetch: SafeFetch, sent: Headers, redactor: Redactor): 
     }
     const { method, body: asked = null, signal = null } = init;
     const response = await fetch(url, { method, headers: sent, body: asked, signal });
-    const text = (await readBody(response, CHAT_LIMITS.answerBytes)).toString('utf8');
+    // Decoded so, it comes without the byte order mark that some servers write.
+    const text = new TextDecoder().decode(await readBody(response, CHAT_LIMITS.answerBytes));
     const body = redacted(text, redactor);
     const answer = response.ok ? body : asApiError(body);
     const kept = ANSWER_HEADERS.flatMap((name): [string, string][] => {

@@ -30,8 +30,8 @@ export async function readAnswer(response: Response, reader: AnswerReader): Prom
   const { config, redactor } = reader;
   const bytes = await readBody(response, config.maxResponseBytes);
   const mediaType = response.headers.get('content-type') ?? '';
-  if (bytes.byteLength === 0) return null;
   if (config.graphql !== null) return graphqlData(redactor.json(parsed(bytes, response.status)), response.status);
+  if (bytes.byteLength === 0) return null;
   if (isJsonType(mediaType)) return redactor.json(parsed(bytes, response.status));
   const isText = mediaType === '' || TEXT_TYPE.test(mediaType);
   if (isText) return redactor.text(decoded(bytes, mediaType));
@@ -44,7 +44,8 @@ export async function readAnswer(response: Response, reader: AnswerReader): Prom
 
 function parsed(bytes: Buffer, status: number): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    // Unlike `toString` it drops a byte order mark, which some servers write.
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     throw new HttpAgentError('The endpoint answered with JSON that cannot be read.', {
       ...{ status, code: 'answer_not_json', category: 'VALIDATION', stage: 'answer' },
@@ -66,7 +67,12 @@ function decoded(bytes: Buffer, mediaType: string): string {
 function graphqlData(answer: unknown, status: number): unknown {
   const { data, errors } = Object(answer);
   const [first] = Array.isArray(errors) ? errors : [];
-  if (first === undefined) return data ?? null;
+  if (first === undefined && data !== undefined) return data;
+  if (first === undefined) {
+    throw new HttpAgentError('The endpoint answered with neither data nor errors, as GraphQL has them.', {
+      ...{ status, code: 'answer_not_graphql', category: 'DEPENDENCY', stage: 'answer' },
+    });
+  }
   const { message, extensions } = Object(first);
   throw new HttpAgentError(`The endpoint answered with a GraphQL error: ${clipped(String(message))}`, {
     ...{ status, code: String(Object(extensions).code ?? 'graphql_error'), category: 'RUNTIME', stage: 'answer' },
