@@ -13,7 +13,6 @@ import type { AgentCatalog } from '../services/ports.ts';
 import { findAgent, findVersion } from '../store/agents.ts';
 import type { Db } from '../store/database.ts';
 import type { SecretBox } from '../store/secret-box.ts';
-import { reasonOf } from './agent-file-error.ts';
 import { listAgentFiles } from './agent-files.ts';
 import { bundleFile } from './bundle.ts';
 import { type ConfigCheck, compileSchema } from './config-schema.ts';
@@ -41,7 +40,7 @@ export interface RegistryOptions {
   readonly secretBox: SecretBox;
   /** The way out of agents that projects store. */
   readonly outgoing: Outgoing;
-  /** Checks what they answer. */
+  /** Checks what they answer, and the configs that they are given. */
   readonly outputs: CheckingAgentDeps['outputs'];
   /** Told of each file that cannot be loaded, once per reason. */
   readonly onProblem: (problem: FileProblem) => void;
@@ -60,16 +59,6 @@ export interface AgentRegistry extends AgentCatalog {
   start(): Promise<void>;
   /** Ends the threads of agents; resolves when they are gone and no file is being looked at. */
   stop(): Promise<void>;
-}
-
-/** Why a text is no JSON Schema for configs; null when it is one. */
-function schemaProblem(schema: unknown): string | null {
-  try {
-    compileSchema(schema);
-    return null;
-  } catch (error) {
-    return reasonOf(error);
-  }
 }
 
 const BUILT_IN_DIR = fileURLToPath(new URL('./built-in', import.meta.url));
@@ -136,12 +125,19 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
       if (stored === null) throw new Error(`Agents of kind ${kind} have no config of their own.`);
       return stored.schema;
     },
-    schemaProblem,
+    schemasIn: (kind, config) => storedKind(kind)?.schemasIn?.(config) ?? [],
     async configProblems(versionId, config) {
       const known = checks.get(versionId);
       if (known !== undefined) return known(config);
       const version = await findVersion(db, versionId);
-      const check = compileSchema(version?.configSchema ?? null);
+      const schema = version?.configSchema ?? null;
+      // A project's schema is a user's program: it never runs in the thread that serves everyone.
+      if (version !== null && storedKind(version.kind) !== null) {
+        if (schema === null) return [];
+        const parts = { data: JSON.stringify(config ?? {}), artifacts: null };
+        return (await options.outputs.misses({ outputSchema: schema }, parts)).fieldErrors;
+      }
+      const check = compileSchema(schema);
       checks.set(versionId, check);
       return check(config);
     },

@@ -12,7 +12,7 @@ import { actorOf } from './context.ts';
 
 const DESCRIPTION = `What it does, at most ${LIMITS.messageLength} characters.`;
 const CONFIG_SCHEMA =
-  'A JSON Schema (2020-12, or draft-07 by its `$schema`) that the `config` of every tier must fit; any config fits by default. An absent config is checked as `{}`.';
+  'A JSON Schema (2020-12, or draft-07 by its `$schema`; patterns in RE2) that the `config` of every tier must fit; any config fits by default. An absent config is checked as `{}`.';
 
 const CreateAgentInput = builder.inputType('CreateAgentInput', {
   description: "What an agent of the project's own is made from.",

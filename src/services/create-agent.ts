@@ -34,7 +34,7 @@ export interface AgentInVersion {
  * AlreadyExistsError when an agent that the project may use has the name.
  */
 export async function createAgent(
-  deps: Pick<ServiceDeps, 'db' | 'newId' | 'now' | 'agents'>,
+  deps: Pick<ServiceDeps, 'db' | 'newId' | 'now' | 'agents' | 'outputs'>,
   actor: Actor,
   input: CreateAgentInput,
 ): Promise<AgentInVersion> {

@@ -71,10 +71,19 @@ export async function checkSchemas(
     ...artifacts.map(({ schema }, index) => ({ at: [...loc, 'artifacts', String(index), 'schema'], schema })),
   ];
   for (const { at, schema } of schemas) {
-    if (schema === undefined) continue;
-    for (const { path, message } of await outputs.schemaProblems(schema)) {
-      issues.add([...at, ...pointerSegments(path)], 'json_schema', message);
-    }
+    if (schema !== undefined) await checkSchema({ outputs }, schema, at, issues);
+  }
+}
+
+/** Notes every problem of a schema at its place in it. */
+export async function checkSchema(
+  { outputs }: Pick<ServiceDeps, 'outputs'>,
+  schema: unknown,
+  at: Loc,
+  issues: IssueList,
+): Promise<void> {
+  for (const { path, message } of await outputs.schemaProblems(schema)) {
+    issues.add([...at, ...pointerSegments(path)], 'json_schema', message);
   }
 }
 

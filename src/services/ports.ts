@@ -15,6 +15,7 @@ import type { InputFilters } from '../domain/spec.ts';
 import type { Db } from '../store/database.ts';
 import type { SecretBox } from '../store/secret-box.ts';
 import type { ExecutionFeed } from './execution-feed.ts';
+import type { Loc } from './issue-list.ts';
 import type { ListFeed } from './list-feed.ts';
 
 /** Finds agents by what a user wrote, and checks configs against their schemas. */
@@ -27,8 +28,8 @@ export interface AgentCatalog {
   messageProblem(versionId: string, message: string): Promise<string | null>;
   /** The rules of the config that an agent of this kind is stored with. */
   configOf(kind: StoredAgentKind): ZodType;
-  /** Why a value is no JSON Schema for the configs of tiers, in words; null when it is one. */
-  schemaProblem(schema: unknown): string | null;
+  /** The JSON Schemas in such a config, each with its place: those rules leave them to the `outputs`. */
+  schemasIn(kind: StoredAgentKind, config: unknown): readonly { path: Loc; schema: unknown }[];
   /** Looks for new, changed and removed module files, so that a list shows what is there now. */
   refresh(): Promise<void>;
   /** Module files that could not be loaded, for operators. */

@@ -6,6 +6,7 @@ import type { Actor, StoredAgentKind } from '../domain/model.ts';
 import { secretRefs } from '../domain/secret-refs.ts';
 import { findSecretNames } from '../store/secrets.ts';
 import type { IssueList } from './issue-list.ts';
+import { checkSchema } from './output-rules-input.ts';
 import { ownJson } from './own-json.ts';
 import type { ServiceDeps } from './ports.ts';
 import { storableString } from './storable-string.ts';
@@ -40,7 +41,7 @@ const words = z.object({
 
 /** The content of the version that the input asks for; undefined with its problems noted. */
 export async function checkAgentContent(
-  { db, agents }: Pick<ServiceDeps, 'db' | 'agents'>,
+  { db, agents, outputs }: Pick<ServiceDeps, 'db' | 'agents' | 'outputs'>,
   { projectId }: Actor,
   { description, configSchema, config: given }: AgentContentInput,
   issues: IssueList,
@@ -48,10 +49,15 @@ export async function checkAgentContent(
   const checked = issues.check(words, { description, configSchema }, ['input']);
   const kind: StoredAgentKind = given.http == null ? 'CHAT' : 'HTTP';
   const at = ['input', 'config', kind.toLowerCase()];
-  const config = issues.check(agents.configOf(kind), kind === 'HTTP' ? given.http : given.chat, at);
+  const raw = kind === 'HTTP' ? given.http : given.chat;
+  const config = issues.check(agents.configOf(kind), raw, at);
   const schema = configSchema ?? null;
-  const schemaProblem = agents.schemaProblem(schema);
-  if (schemaProblem !== null) issues.add(['input', 'configSchema'], 'schema', schemaProblem);
+  if (checked !== undefined && schema !== null) {
+    await checkSchema({ outputs }, schema, ['input', 'configSchema'], issues);
+  }
+  for (const { path, schema: inner } of agents.schemasIn(kind, raw)) {
+    await checkSchema({ outputs }, inner, [...at, ...path], issues);
+  }
   if (checked === undefined || config === undefined) return undefined;
   const refs = secretRefs(Object(config));
   const known = await findSecretNames(db, projectId, [...new Set(refs.map(({ name }) => name))]);

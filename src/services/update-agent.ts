@@ -21,7 +21,7 @@ export interface UpdateAgentInput extends AgentContentInput {
  * agent that is not the project's own.
  */
 export async function updateAgent(
-  deps: Pick<ServiceDeps, 'db' | 'newId' | 'now' | 'agents'>,
+  deps: Pick<ServiceDeps, 'db' | 'newId' | 'now' | 'agents' | 'outputs'>,
   actor: Actor,
   input: UpdateAgentInput,
 ): Promise<AgentInVersion & { readonly changed: boolean }> {

@@ -1,4 +1,6 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createOutputChecker } from '../../src/agents/output/output-checker.ts';
 import { type AgentRegistry, createRegistry } from '../../src/agents/registry.ts';
 import { newId } from '../../src/domain/ids.ts';
 import type { Actor } from '../../src/domain/model.ts';
@@ -34,6 +36,7 @@ describeDatabases('agents and secrets of a project', (open) => {
   let db: Db;
   let registry: AgentRegistry;
   let endpoint: HttpEndpoint;
+  const outputs = createOutputChecker({ timeoutMs: 1_000 });
   let deps: ServiceDeps;
   let [now, names] = [Date.now(), 0];
   const registries: AgentRegistry[] = [];
@@ -41,10 +44,6 @@ describeDatabases('agents and secrets of a project', (open) => {
   async function registryWith(secretBox = outside().secretBox): Promise<AgentRegistry> {
     const { outgoing } = outside('127.0.0.1');
     const folders = { agentsDir: '/nowhere', dataDir: '/tmp' };
-    const outputs = {
-      problem: () => Promise.resolve(null),
-      misses: () => Promise.resolve({ fieldErrors: [], total: 0 }),
-    };
     const options = { db, newId, now: () => new Date(now), ...folders, secretBox, outgoing, outputs };
     const made = createRegistry({ ...options, onProblem: () => undefined });
     registries.push(made, { ...made, stop: () => outgoing.stop() });
@@ -57,10 +56,11 @@ describeDatabases('agents and secrets of a project', (open) => {
     endpoint = await startHttpEndpoint((request, response) =>
       sendJson(response, 200, request.headers['x-key'] ?? null),
     );
-    deps = { ...databaseDeps(db, () => new Date(now)), agents: registry };
+    deps = { ...databaseDeps(db, () => new Date(now)), agents: registry, outputs };
   });
   afterAll(async () => {
     for (const made of registries) await made.stop();
+    await outputs.stop();
     await endpoint.stop();
   });
 
@@ -180,7 +180,7 @@ describeDatabases('agents and secrets of a project', (open) => {
         'input.config.http.headers.1.name invalid_format',
         'input.config.http.headers.1.value custom',
         'input.config.http unrecognized_keys',
-        'input.configSchema schema',
+        'input.configSchema.type json_schema',
       ]),
     );
     for (const type of ['Agent', 'AgentVersion'] as const)
@@ -195,6 +195,50 @@ describeDatabases('agents and secrets of a project', (open) => {
       'input.config.http.headers custom',
     ]);
     expect(await db.selectFrom('agent').select('id').where('projectId', '=', actor.projectId).execute()).toEqual([]);
+  });
+
+  test('the schemas of an agent hold up nobody, however long a config or they themselves take to check', async () => {
+    const { actor } = await makeProject(db);
+    const twice = (no: number) => ({ allOf: [1, 2].map(() => ({ $ref: `#/$defs/d${no + 1}` })) });
+    const $defs = Object.fromEntries(Array.from({ length: 28 }, (_, no) => [`d${no}`, no < 27 ? twice(no) : {}]));
+    const configSchema = { $ref: '#/$defs/d0', $defs };
+    const { version } = await createAgent(deps, actor, { name: freshName(), config: http(), configSchema });
+    const slow = { allOf: Array.from({ length: 1_500 }, (_, no) => ({ pattern: `(?i)[\\pL${no}]{1000}` })) };
+    const responseFormat = { type: 'JSON_SCHEMA', schema: slow };
+    const chat = { baseURL: 'https://model.example/v1', model: 'tiny', responseFormat };
+    const delays = monitorEventLoopDelay({ resolution: 10 });
+    delays.enable();
+    const [problem] = await registry.configProblems(version.id, { a: 1 });
+    expect(problem?.message).toContain('takes longer than 1000 ms');
+    const made = createAgent(deps, actor, { name: freshName(), config: { chat } });
+    expect(await issuesOf(made)).toEqual(['input.config.chat.responseFormat.schema json_schema']);
+    const refused = createAgent(deps, actor, { name: freshName(), config: http(), configSchema: slow });
+    expect(await issuesOf(refused)).toEqual(['input.configSchema json_schema']);
+    delays.disable();
+    expect(delays.max / 1e6).toBeLessThan(900);
+  });
+
+  test('a config is checked against the schema of the agent, each problem at its place', async () => {
+    const { actor } = await makeProject(db);
+    const properties = { language: { pattern: '^[a-z]{2}$' }, 'a/b': { type: 'integer' } };
+    const configSchema = { required: ['language'], properties };
+    const { version } = await createAgent(deps, actor, { name: freshName(), config: http(), configSchema });
+    const placesOf = async (config: unknown) =>
+      (await registry.configProblems(version.id, config)).map(({ path }) => path);
+    expect(await placesOf({ language: 'de', 'a/b': 1 })).toEqual([]);
+    expect(await placesOf(undefined)).toEqual(['/language']);
+    expect(await placesOf({ language: 'German', 'a/b': 'x' })).toEqual(['/language', '/a~1b']);
+    const bad = { properties: { x: { pattern: '(?=x)' } } };
+    const chat = { baseURL: 'https://model.example/v1', model: 'tiny' };
+    const made = createAgent(deps, actor, {
+      name: freshName(),
+      configSchema: bad,
+      config: { chat: { ...chat, responseFormat: { type: 'JSON_SCHEMA', schema: bad } } },
+    });
+    expect(await issuesOf(made)).toEqual([
+      'input.configSchema.properties.x.pattern json_schema',
+      'input.config.chat.responseFormat.schema.properties.x.pattern json_schema',
+    ]);
   });
 
   test('an agent keeps its kind, and JSON of its own that looks like a secret is none', async () => {

@@ -23,7 +23,7 @@ export function namedAgents(schemas: Readonly<Record<string, object | null>>): A
         compileSchema(offers.find(({ version }) => version.id === versionId)?.version.configSchema)(config),
       ),
     configOf: () => z.unknown(),
-    schemaProblem: () => null,
+    schemasIn: () => [],
     messageProblem: () => Promise.resolve(null),
     refresh: () => Promise.resolve(),
     problems: () => [{ file: '/agents/broken.ts', reason: 'line 1: a secret of the operator' }],

@@ -134,7 +134,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   await engine.start();
   const outputs = options.outputs ?? { schemaProblems: never, misses: never };
   const catalog: AgentCatalog = {
-    ...{ resolve: never, configProblems: never, configOf: never, schemaProblem: never, refresh: never },
+    ...{ resolve: never, configProblems: never, configOf: never, schemasIn: never, refresh: never },
     messageProblem: never,
     problems: () => [],
   };

@@ -4,7 +4,6 @@ import { ANSWER_TYPES, ATTACH_RULES, CHAT_LIMITS, IMAGE_DETAILS, TOO_LONG_RULES 
 import { jsonProblemMessage, toJsonText } from '../../domain/json.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { urlProblem } from '../net/safe-fetch.ts';
-import { schemaProblems } from '../output/schema-compile.ts';
 import { secretText } from '../secret-text.ts';
 import { FIELD_NAMES, MESSAGE_FIELD_NAMES } from './field-names.ts';
 import { parseTemplate, TemplateError } from './template.ts';
@@ -27,8 +26,6 @@ const OWN_BODY_FIELDS: ReadonlySet<string> = new Set(
     'temperature top_p max_tokens max_completion_tokens seed stop response_format reasoning_effort'
   ).split(' '),
 );
-
-type Issues = z.RefinementCtx;
 
 const word = z
   .string()
@@ -88,16 +85,10 @@ const headers = z
     'has two headers of one name',
   );
 
-function checkSchema(schema: unknown, ctx: Issues): void {
-  for (const { path, message } of schemaProblems(schema)) {
-    ctx.addIssue({ code: 'custom', message, path: path.split('/').slice(1) });
-  }
-}
-
 const responseFormat = z
   .strictObject({
     type: z.enum(ANSWER_TYPES),
-    schema: jsonObject(CHAT_LIMITS.schemaBytes).superRefine(checkSchema).nullish(),
+    schema: jsonObject(CHAT_LIMITS.schemaBytes).nullish(),
     name: z.string().regex(SCHEMA_NAME, 'must be 1 to 64 letters, digits, "_" and "-"').nullish(),
     strict: z.boolean().nullish(),
   })
@@ -167,3 +158,10 @@ export const ChatAgentConfig = z
     path: ['maxTokens'],
   });
 export type ChatAgentConfig = z.output<typeof ChatAgentConfig>;
+
+/** The schema in a config, however else that is, that its answers are to fit; with its place. */
+export function answerSchemas(config: unknown): readonly { path: readonly string[]; schema: object }[] {
+  const { type, schema }: { type?: unknown; schema?: unknown } = Object(Object(config).responseFormat);
+  const isGiven = type === 'JSON_SCHEMA' && typeof schema === 'object' && schema !== null;
+  return isGiven ? [{ path: ['responseFormat', 'schema'], schema }] : [];
+}
