@@ -30,12 +30,15 @@ export type LoadAgent = (versionId: string) => Promise<LoadedAgent>;
 
 const IMPORT_DEADLINE_MS = 10_000;
 const FAILURE_KEPT_MS = 5_000;
+/** Versions of projects' agents that are kept: each may hold megabytes, and any member can make more of them. */
+const KEPT_MADE = 50;
 
 /**
  * A loader over the stored sources.
  *
- * A version is imported once and kept. A failure is kept for some seconds, so that thousands of items do not each
- * import the module again; then it is tried anew, because what it needs may be back.
+ * A version is imported once and kept; of those that projects made, the ones that were used last. A failure is kept
+ * for some seconds, so that thousands of items do not each import the module again; then it is tried anew, because what
+ * it needs may be back.
  */
 export function createLoader(
   db: Db,
@@ -44,6 +47,8 @@ export function createLoader(
   depsOf: (projectId: string) => CheckingAgentDeps,
 ): LoadAgent {
   const loading = new Map<string, Promise<LoadedAgent>>();
+  /** Those that were made from a config, the one that was used longest ago first. */
+  const made = new Set<string>();
   let imports = 0;
 
   async function stored(versionId: string): Promise<VersionSource> {
@@ -62,9 +67,10 @@ export function createLoader(
     // What the database or the disk throws says nothing of the agent, and passes as it is: it may be tried again.
     const version = await stored(versionId);
     const { agentName: name, kind, projectId, config } = version;
-    const made = storedKind(kind);
-    if (made !== null && projectId !== null) {
-      return { versionId, name, run: await made.makeRun(config, depsOf(projectId)) };
+    const stores = storedKind(kind);
+    if (stores !== null && projectId !== null) {
+      keep(versionId);
+      return { versionId, name, run: await stores.makeRun(config, depsOf(projectId)) };
     }
     const file = await locate(versionId, version);
     try {
@@ -79,6 +85,16 @@ export function createLoader(
     }
   }
 
+  /** Notes a use of a made version, and forgets another where there are too many: whoever runs that still has it. */
+  function keep(versionId: string): void {
+    made.delete(versionId);
+    made.add(versionId);
+    const [oldest] = made;
+    if (made.size <= KEPT_MADE || oldest === undefined) return;
+    made.delete(oldest);
+    loading.delete(oldest);
+  }
+
   async function importHere(file: string): Promise<AgentRun> {
     const url = pathToFileURL(file);
     // Node keeps a failed import by its URL and would only throw the same again.
@@ -89,6 +105,7 @@ export function createLoader(
 
   return (versionId) => {
     const known = loading.get(versionId);
+    if (known !== undefined && made.has(versionId)) keep(versionId);
     if (known !== undefined) return known;
     const loaded = load(versionId);
     loading.set(versionId, loaded);

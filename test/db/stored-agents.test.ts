@@ -276,6 +276,23 @@ describeDatabases('agents and secrets of a project', (open) => {
     expect((await resolved(theirs, name))?.agent.projectId).toBe(theirs.projectId);
   });
 
+  test('of any number of versions that were run only those of late are kept', async () => {
+    const { actor } = await makeProject(db);
+    const { agent, version } = await createAgent(deps, actor, { name: freshName(), config: http() });
+    const first = await registry.load(version.id);
+    const others: string[] = [];
+    for (let connections = 1; connections <= 50; connections += 1) {
+      const { version: next } = await updateAgent(deps, actor, { agentId: agent.id, config: http({ connections }) });
+      others.push(next.id);
+    }
+    for (const id of others.slice(1)) await registry.load(id);
+    expect(await registry.load(version.id)).toBe(first);
+    for (const id of others) await registry.load(id);
+    const again = await registry.load(version.id);
+    expect(again).not.toBe(first);
+    expect([await first.run(contextOf()), await again.run(contextOf())]).toEqual([null, null]);
+  });
+
   test('nobody sees, changes or runs the agent of another project, nor changes one that all have', async () => {
     const [mine, theirs] = [(await makeProject(db)).actor, (await makeProject(db)).actor];
     const { agent, version } = await createAgent(deps, mine, { name: freshName(), config: http() });

@@ -17,8 +17,8 @@ import { mentions, parseTemplate, render, type Template, TemplateError } from '.
 /** Makes the messages for an item; throws a VALIDATION ChatError where the item does not give what they need. */
 export type MakeMessages = (context: AgentContext) => Promise<ChatCompletionMessageParam[]>;
 
-/** How many userMessages of tiers are kept parsed: executions that run at a time bring their own. */
-const KEPT_TEMPLATES = 50;
+/** How many userMessages of tiers are kept parsed, each of up to 2 MB: executions that run at a time bring their own. */
+const KEPT_TEMPLATES = 10;
 
 /** The way from items to messages that a config describes; its templates are parsed once. */
 export function messageMaker(config: ChatAgentConfig): MakeMessages {

@@ -12,7 +12,7 @@ export interface FetchLimits extends PoolLimits {
 
 /** Makes guarded fetches, and ends their connections. */
 export interface Outgoing {
-  /** A fetch with a pool of its own, kept until `stop`. */
+  /** A fetch with a pool of its own, which ends connections that nobody uses. */
   openFetch(limits: FetchLimits): SafeFetch;
   /** Ends every connection; what is still called fails. */
   stop(): Promise<void>;
@@ -21,15 +21,19 @@ export interface Outgoing {
 /** The way out, with the hosts that an operator allows beyond the public ones. */
 export function createOutgoing(allowed: readonly AllowedHost[], resolveName: ResolveName = resolveBySystem): Outgoing {
   const guard = createAddressGuard(allowed);
-  const pools: Agent[] = [];
+  // Who has a fetch keeps its pool, so that the pools of agents that are no longer run do not stay for good.
+  const pools = new Set<WeakRef<Agent>>();
   return {
     openFetch({ maxRedirects, ...limits }) {
       const pool = createGuardedPool(limits, guard, resolveName);
-      pools.push(pool);
+      for (const old of pools) if (old.deref() === undefined) pools.delete(old);
+      pools.add(new WeakRef(pool));
       return createSafeFetch(pool, maxRedirects);
     },
     async stop() {
-      await Promise.all(pools.splice(0).map((pool) => pool.destroy()));
+      const open = [...pools].map((pool) => pool.deref());
+      pools.clear();
+      await Promise.all(open.map((pool) => pool?.destroy()));
     },
   };
 }
