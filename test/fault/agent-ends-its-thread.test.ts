@@ -4,7 +4,8 @@ import { AttemptInterrupted } from '../../src/domain/attempt-interrupted.ts';
 import { classifyThrown } from '../../src/domain/item-error.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { checkWhole, startEngine } from '../support/engine-harness.ts';
+import { startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
 import { agentContext, dataOf, threadedRun, threadPool } from '../support/threaded-agents.ts';
 import { until } from '../support/until.ts';
 
@@ -69,7 +70,7 @@ describeDatabases('an agent that ends its thread', (open) => {
     expect([...calls].filter(([ordinal]) => ordinal < 4).map(([, count]) => count)).toEqual([4, 4, 4, 4]);
     expect([...calls].filter(([ordinal]) => ordinal >= 4).every(([, count]) => count === 2)).toBe(true);
     expect(deaths).toHaveLength(13);
-    await checkWhole(db, id);
+    await checkEnded(db, id);
   });
 });
 

@@ -4,7 +4,8 @@ import { AttemptInterrupted } from '../../src/domain/attempt-interrupted.ts';
 import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { checkWhole, startEngine } from '../support/engine-harness.ts';
+import { startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
 import { agentContext, dataOf, moduleUrl, threadedRun, threadPool } from '../support/threaded-agents.ts';
 import { until } from '../support/until.ts';
 
@@ -59,7 +60,7 @@ describeDatabases('an agent that never yields', (open) => {
     expect(row).toEqual({ ordinal: 3, errorCode: 'timeout' });
     expect(seen.calls).toBeGreaterThan(6);
     await until(() => seen.open === 0);
-    await checkWhole(db, id);
+    await checkEnded(db, id);
   });
 
   test('is ended by a cancel; the items of another execution in its thread succeed, called again and uncharged', async () => {
@@ -78,7 +79,7 @@ describeDatabases('an agent that never yields', (open) => {
     expect(await harness.ended(innocent)).toMatchObject({ status: 'COMPLETED', succeeded: 5 });
     expect(await failures(innocent)).toEqual([]);
     expect(slow.seen.calls).toBe(10);
-    for (const id of [looping, innocent]) await checkWhole(db, id);
+    for (const id of [looping, innocent]) await checkEnded(db, id);
   });
 });
 

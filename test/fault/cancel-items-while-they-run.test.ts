@@ -10,6 +10,7 @@ import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, type HarnessOptions, startEngine } from '../support/engine-harness.ts';
 import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { seeded } from '../support/seeded.ts';
 import { until } from '../support/until.ts';
 
@@ -24,7 +25,7 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
     db = await open();
   });
   afterEach(async () => {
-    for (const { engine } of started.splice(0)) await engine.stop();
+    await stopAll(db, started);
   });
   const start = async (options: HarnessOptions = {}): Promise<Harness> => {
     const harness = await startEngine(db, options);

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+import { type Harness, startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
 describeDatabases('a cancel that races a flush', (open, kind) => {
@@ -19,7 +21,7 @@ describeDatabases('a cancel that races a flush', (open, kind) => {
       log: { info: () => undefined, debug: () => undefined, warn: note, error: note },
     });
   });
-  afterAll(() => harness.engine.stop());
+  afterAll(() => stopAll(db, [harness]));
 
   test(`never deadlocks and never loses a count, ${races} times`, async () => {
     const outcomes = new Set<string>();
@@ -32,7 +34,7 @@ describeDatabases('a cancel that races a flush', (open, kind) => {
         if (!(error instanceof Error) || !('status' in error)) throw error;
       });
       outcomes.add((await harness.ended(id, 5_000)).status);
-      await checkWhole(db, id);
+      await checkEnded(db, id);
     }
     expect(errors).toEqual([]);
     expect([...outcomes].sort()).toEqual(['CANCELLED', 'COMPLETED']);

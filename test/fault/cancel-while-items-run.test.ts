@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+import { type Harness, startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
 /** An agent that runs until its signal aborts, and counts what is running. */
@@ -31,7 +33,7 @@ describeDatabases('a cancel while items run', (open) => {
     db = await open();
     harness = await startEngine(db);
   });
-  afterAll(() => harness.engine.stop());
+  afterAll(() => stopAll(db, [harness]));
   const cancel = (id: string, mode?: 'ABORT' | 'DRAIN') =>
     cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id, mode, reason: 'enough' });
 
@@ -44,7 +46,7 @@ describeDatabases('a cancel while items run', (open) => {
     expect(await cancel(id)).toMatchObject({ status: 'CANCELLING', cancelMode: 'ABORT', cancelReason: 'enough' });
     expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', succeeded: 20, cancelled: 4_980, failed: 0 });
     expect(state).toMatchObject({ running: 0, started: 50 });
-    await checkWhole(db, id);
+    await checkEnded(db, id);
     expect(await cancel(id)).toMatchObject({ status: 'CANCELLED' });
   });
 
@@ -60,7 +62,7 @@ describeDatabases('a cancel while items run', (open) => {
     await cancel(id, 'ABORT');
     expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', succeeded: 1, cancelled: 29 });
     expect(state.started).toBe(4);
-    await checkWhole(db, id);
+    await checkEnded(db, id);
   });
 
   test('keeps a result that arrives in the grace time', async () => {
@@ -73,7 +75,7 @@ describeDatabases('a cancel while items run', (open) => {
     await started.promise;
     await cancel(id);
     expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', succeeded: 1, cancelled: 0 });
-    await checkWhole(db, id);
+    await checkEnded(db, id);
   });
 
   test('ends while items are still being loaded, with the items that were', async () => {
@@ -84,7 +86,7 @@ describeDatabases('a cancel while items run', (open) => {
     const ended = await harness.ended(id);
     expect(ended.status).toBe('CANCELLED');
     expect(ended.cancelled).toBe(ended.total);
-    await checkWhole(db, id);
+    await checkEnded(db, id);
   });
 
   test('an execution that has ended otherwise cannot be cancelled', async () => {

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+import { type Harness, startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
 describeDatabases('a cancel while retries wait', (open) => {
@@ -12,7 +14,7 @@ describeDatabases('a cancel while retries wait', (open) => {
     db = await open();
     harness = await startEngine(db);
   });
-  afterAll(() => harness.engine.stop());
+  afterAll(() => stopAll(db, [harness]));
 
   test('closes the waiting items at once; none is called again', async () => {
     let calls = 0;
@@ -30,7 +32,7 @@ describeDatabases('a cancel while retries wait', (open) => {
     expect(due.every((item) => item.runAfter !== null)).toBe(true);
     await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id });
     expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', cancelled: 40 });
-    await checkWhole(db, id);
+    await checkEnded(db, id);
     const rows = await db
       .selectFrom('batchItem')
       .select(['errorCategory', 'errorCode', 'errorTransient'])

@@ -6,6 +6,7 @@ import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { type Harness, type HarnessOptions, startEngine } from '../support/engine-harness.ts';
 import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
 const HOUR_MS = 3_600_000;
@@ -25,7 +26,7 @@ describeDatabases('a clock that jumps', (open) => {
     db = await open();
   });
   afterEach(async () => {
-    for (const { engine } of started.splice(0)) await engine.stop();
+    await stopAll(db, started);
     offset = 0;
   });
   const start = async (options: HarnessOptions = {}): Promise<Harness> => {

@@ -5,6 +5,8 @@ import type { Db } from '../../src/store/database.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
 describeDatabases('a database that fails single calls', (open) => {
@@ -14,7 +16,7 @@ describeDatabases('a database that fails single calls', (open) => {
     db = await open();
   });
   afterEach(async () => {
-    for (const harness of started.splice(0)) await harness.engine.stop();
+    await stopAll(db, started);
   });
   const start = async (change: (store: LaneStore) => Partial<LaneStore>): Promise<Harness> => {
     const store = createLaneStore(
@@ -54,7 +56,7 @@ describeDatabases('a database that fails single calls', (open) => {
     );
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 1_700 });
     expect({ calls, aborted }).toEqual({ calls: 1_700, aborted: 0 });
-    await checkWhole(db, id);
+    await checkEnded(db, id);
   });
 
   test('a fence for a cancel that is over leaves a new round alone', async () => {
@@ -94,7 +96,7 @@ describeDatabases('a database that fails single calls', (open) => {
     expect(rows).toEqual([{ tier: 0, data: 7 }]);
     const [failure] = await db.selectFrom('itemFailure').selectAll().where('executionId', '=', id).execute();
     expect(failure).toMatchObject({ ordinal: 7, tier: 1, code: 'result_refused' });
-    await checkWhole(db, id);
+    await checkEnded(db, id);
   });
 
   test('a call that ignored its timeout does not hide the next one from a stop', async () => {

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Db } from '../../src/store/database.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+import { type Harness, startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 
 describeDatabases('a result that the database refuses among 500', (open) => {
   let db: Db;
@@ -28,14 +30,14 @@ describeDatabases('a result that the database refuses among 500', (open) => {
       },
     });
   });
-  afterAll(() => harness.engine.stop());
+  afterAll(() => stopAll(db, [harness]));
 
   test('fails its item alone as VALIDATION; the flush is halved down to it', async () => {
     const id = await harness.create(500, ({ item }) => (item.ordinal === 321 ? 'broken' : 'fine'), {
       concurrency: 999,
     });
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 499, failed: 1 });
-    await checkWhole(db, id);
+    await checkEnded(db, id);
     const [failure] = await db.selectFrom('itemFailure').selectAll().where('executionId', '=', id).execute();
     expect(failure).toMatchObject({ ordinal: 321, category: 'VALIDATION', code: 'result_refused' });
     expect(flushes).toBeLessThan(40);

@@ -7,6 +7,7 @@ import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { type Harness, startEngine } from '../support/engine-harness.ts';
 import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 
 const broken = (): Error => Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
 
@@ -30,7 +31,7 @@ describeDatabases('a connection that breaks', (open) => {
   afterEach(() => {
     for (const name of Object.keys(faults)) Reflect.deleteProperty(faults, name);
   });
-  afterAll(() => harness.engine.stop());
+  afterAll(() => stopAll(db, [harness]));
 
   /** Every `n`th call of this name is done and its answer lost. */
   const loseAnswers = (

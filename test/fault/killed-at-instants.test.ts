@@ -11,6 +11,7 @@ import { describeDatabases } from '../support/databases.ts';
 import { type Harness, type HarnessOptions, startEngine } from '../support/engine-harness.ts';
 import { checkEnded } from '../support/exact-end.ts';
 import { after, before, type Instant, type MortalEngine, startMortal } from '../support/mortal-engine.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
 const CONCURRENCY = 10;
@@ -44,7 +45,7 @@ describeDatabases('a process killed', (open) => {
   // Before the next test: these engines believe every other node dead.
   afterEach(async () => {
     for (const engine of mortals.splice(0)) engine.kill();
-    for (const harness of started.splice(0)) await harness.engine.stop();
+    await stopAll(db, started);
     calls.clear();
   });
 

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
+import { openDatabase } from '../../src/store/database.ts';
 import { dataFolder } from '../support/data-folder.ts';
+import { checkEnded } from '../support/exact-end.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { until } from '../support/until.ts';
 
@@ -83,4 +85,11 @@ test('a load whose service is killed in it goes on where it says, and runs each 
     return batchExecution?.['status'] === 'COMPLETED' && batchExecution;
   }, 60_000);
   expect(ended).toMatchObject({ counts: { total: ITEMS, succeeded: ITEMS } });
+  expect(await second.stop()).toBe(0);
+  const database = await openDatabase({ databaseUrl: null, dataDir: folder, onError: () => undefined });
+  try {
+    await checkEnded(database.db, id);
+  } finally {
+    await database.close();
+  }
 }, 120_000);

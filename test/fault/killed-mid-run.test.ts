@@ -5,7 +5,7 @@ import { openDatabase } from '../../src/store/database.ts';
 import { migrateToLatest } from '../../src/store/migrate.ts';
 import { dataFolder, temporaryFolder } from '../support/data-folder.ts';
 import { freshPostgres } from '../support/databases.ts';
-import { checkWhole } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import { until } from '../support/until.ts';
 
@@ -106,7 +106,7 @@ test('a process killed mid-run goes on where it was, on the embedded database', 
   const id = await killThrice({ BATCHYARD_DATA_DIR: dataDir });
   const database = await openDatabase({ databaseUrl: null, dataDir, onError: () => undefined });
   try {
-    await checkWhole(database.db, id);
+    await checkEnded(database.db, id);
   } finally {
     await database.close();
   }
@@ -120,7 +120,7 @@ test('and on PostgreSQL', { timeout: 180_000 }, async () => {
       ...{ DATABASE_URL: fresh.url ?? '', BATCHYARD_SECRET_KEY: 'a-secret-key-for-tests-only' },
       BATCHYARD_DATA_DIR: temporaryFolder(),
     });
-    await checkWhole(fresh.db, id);
+    await checkEnded(fresh.db, id);
   } finally {
     await fresh.close();
   }

@@ -5,7 +5,9 @@ import type { Db } from '../../src/store/database.ts';
 import { readLaneFacts } from '../../src/store/diagnosis-reads.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { checkWhole, type Harness, startEngine, storeExecution } from '../support/engine-harness.ts';
+import { type Harness, startEngine, storeExecution } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { makeProject } from '../support/rows.ts';
 import { until } from '../support/until.ts';
 
@@ -17,7 +19,7 @@ describeDatabases('a lane that another node took over', (open) => {
   const started: Harness[] = [];
   // Before the next test: these engines believe every other node dead.
   afterEach(async () => {
-    for (const harness of started.splice(0)) await harness.engine.stop();
+    await stopAll(db, started);
   });
 
   test('refuses every write of its old holder', async () => {
@@ -43,7 +45,7 @@ describeDatabases('a lane that another node took over', (open) => {
     expect(await second.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 20 });
     hold.resolve();
     await until(() => first.engine.busy === 0);
-    await checkWhole(db, id);
+    await checkEnded(db, id);
     const results = await db.selectFrom('itemResult').select('ordinal').where('executionId', '=', id).execute();
     expect(new Set(results.map((row) => row.ordinal)).size).toBe(20);
     expect(results.length).toBe(20);
@@ -131,7 +133,7 @@ describeDatabases('a lane that another node took over', (open) => {
     const last = await startEngine(db, { node: 'survivor', actor, agents });
     started.push(last);
     expect(await last.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 5, failed: 1 });
-    await checkWhole(db, id);
+    await checkEnded(db, id);
     const item = await db
       .selectFrom('batchItem')
       .selectAll()

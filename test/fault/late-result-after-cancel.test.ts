@@ -3,7 +3,9 @@ import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.
 import { retryFailedItems } from '../../src/services/retry-failed-items.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
+import { type Harness, startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
 describeDatabases('a late result after a cancel', (open) => {
@@ -13,7 +15,7 @@ describeDatabases('a late result after a cancel', (open) => {
     db = await open();
     harness = await startEngine(db, { cancelGraceMs: 30 });
   });
-  afterAll(() => harness.engine.stop());
+  afterAll(() => stopAll(db, [harness]));
 
   test('never overwrites the cancel, and its call keeps its slot in the next round', async () => {
     const release = Promise.withResolvers<void>();
@@ -42,7 +44,7 @@ describeDatabases('a late result after a cancel', (open) => {
     release.resolve();
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 2, round: 1 });
     expect(most).toBe(2);
-    await checkWhole(db, id);
+    await checkEnded(db, id);
     const results = await db.selectFrom('itemResult').select(['round', 'data']).where('executionId', '=', id).execute();
     expect(results).toEqual([
       { round: 1, data: 'from round 1' },

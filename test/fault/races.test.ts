@@ -12,6 +12,7 @@ import { describeDatabases } from '../support/databases.ts';
 import { type Harness, type HarnessOptions, startEngine } from '../support/engine-harness.ts';
 import { checkEnded } from '../support/exact-end.ts';
 import { fastClock } from '../support/fast-clock.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { type Seeded, seeded } from '../support/seeded.ts';
 import { until } from '../support/until.ts';
 
@@ -38,7 +39,7 @@ describeDatabases('a race', (open, kind) => {
     db = await open();
   });
   afterEach(async () => {
-    for (const { engine } of started.splice(0)) await engine.stop();
+    await stopAll(db, started);
   });
   const start = async (options: HarnessOptions = {}): Promise<Harness> => {
     const harness = await startEngine(db, { clock: fastClock(20), cancelGraceMs: 400, ...options });

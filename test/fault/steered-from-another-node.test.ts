@@ -7,6 +7,7 @@ import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { type Harness, startEngine } from '../support/engine-harness.ts';
 import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
 const HOUR_MS = 3_600_000;
@@ -18,7 +19,7 @@ describeDatabases('another node', (open) => {
   });
   const started: Harness[] = [];
   afterEach(async () => {
-    for (const harness of started.splice(0)) await harness.engine.stop();
+    await stopAll(db, started);
   });
 
   /** A node that runs an execution and looks at it only once it may; and another whose services steer it. */

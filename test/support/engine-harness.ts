@@ -19,6 +19,7 @@ import type { Db } from '../../src/store/database.ts';
 import { findExecution } from '../../src/store/execution-rows.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { createSecretBox } from '../../src/store/secret-box.ts';
+import { countingClock } from './counting-clock.ts';
 import { makeProject } from './rows.ts';
 import { recountTiers } from './tier-recount.ts';
 import { until } from './until.ts';
@@ -44,6 +45,8 @@ export interface Harness {
   readonly deps: ServiceDeps;
   readonly agents: Map<string, AgentRun>;
   readonly published: { executionId: string; revision: number }[];
+  /** Timers that the engine has set and neither heard of nor cancelled. */
+  timers(): number;
   /** Stores an execution of `total` items whose tiers run these functions, and wakes the engine. */
   create(
     total: number,
@@ -106,7 +109,8 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     options.publish?.(executionId, revision);
   };
   const sources = countedSources();
-  const { clock = systemClock } = options;
+  const timers = new Set<object>();
+  const clock = countingClock(options.clock ?? systemClock, timers);
   const now = () => clock.now();
   const engine = new Engine({
     store: createLaneStore(db, node, isAlive, now),
@@ -120,7 +124,6 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
       },
     },
     outputs: { schemaProblems: never, misses: never },
-    clock,
     random: Math.random,
     log: { info: ignore, warn: ignore, error: ignore, debug: ignore },
     cancelGraceMs: 200,
@@ -129,7 +132,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
     stormLimitMs: 60_000,
     pollMs: 1_000,
     ...parts,
-    publish,
+    ...{ clock, publish },
   });
   await engine.start();
   const outputs = options.outputs ?? { schemaProblems: never, misses: never };
@@ -157,6 +160,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   };
   return {
     ...{ db, engine, actor, deps, agents, published, read },
+    timers: () => timers.size,
     async create(total, tiers, params = {}, controls = {}, tier = {}) {
       const id = await storeExecution(db, actor, agents, total, tiers, params, controls, tier);
       engine.wake(id);
