@@ -105,7 +105,8 @@ export class ExecutionRunner {
     while (!this.#stopping) {
       try {
         if (await this.#look()) break;
-        await this.#wake.wait();
+        // A look that waited itself has taken the wake-up of a stop: nobody would give another.
+        if (!this.#stopping) await this.#wake.wait();
       } catch (error) {
         this.#parts.log.error({ executionId: this.#id, err: error }, 'could not work on the execution, will try again');
         await this.#pause(PAUSE_AFTER_ERROR_MS);

@@ -1,8 +1,14 @@
 import { beforeAll, expect, test } from 'vitest';
+import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
+import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, startEngine } from '../support/engine-harness.ts';
+import { checkEnded } from '../support/exact-end.ts';
+import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
+
+const HOUR_MS = 3_600_000;
 
 describeDatabases('a node that stops', (open) => {
   let db: Db;
@@ -57,5 +63,40 @@ describeDatabases('a node that stops', (open) => {
     release.resolve();
     expect(await harness.read(id)).toMatchObject({ queued: 1, running: 0, succeeded: 0 });
     await checkWhole(db, id);
+  });
+
+  test('does not wait for another node that is closing an execution', async () => {
+    const isAlive = () => Promise.resolve(true);
+    const parts = { isAlive, pollMs: HOUR_MS, cancelGraceMs: HOUR_MS };
+    const runs = await startEngine(db, { ...parts, node: 'runs' });
+    const store = createLaneStore(db, 'steers', isAlive, () => new Date());
+    const looked = Promise.withResolvers<void>();
+    const steers = await startEngine(db, {
+      ...{ ...parts, node: 'steers', actor: runs.actor },
+      store: {
+        ...store,
+        // That lane is another's who lives: nothing to do but to wait for it.
+        takeLane: async (...args) => {
+          const taken = await store.takeLane(...args);
+          setImmediate(looked.resolve);
+          return taken;
+        },
+      },
+    });
+    const id = await runs.create(1, async ({ signal }) => {
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    });
+    await until(async () => (await runs.read(id)).running === 1);
+    await cancelBatchExecution(steers.deps, steers.actor, { batchExecutionId: id });
+    await looked.promise;
+    let stopped = false;
+    void steers.engine.stop().then(() => {
+      stopped = true;
+    });
+    await until(() => stopped, 5_000);
+    runs.engine.wake(id);
+    expect(await runs.ended(id)).toMatchObject({ status: 'CANCELLED', cancelled: 1 });
+    await checkEnded(db, id);
+    await stopAll(db, [runs, steers]);
   });
 });
