@@ -14,7 +14,7 @@ export interface AdmissionParts {
   readonly clock: Clock;
   readonly slots: FairSlots;
   /** The execution's weight as it is now. */
-  weight(): number;
+  readonly weight: () => number;
   /** Whether an item may not start (`begins`) or go on here. */
   barred(begins: boolean): boolean;
   /** Called when waiting out a storm begins, goes on, or is over (null). */
@@ -34,7 +34,7 @@ export class Admission {
   enter(gate: AgentGate, agentName: string, begins: boolean): true | Promise<boolean> {
     const { slots, executionId } = this.#parts;
     if (gate.parkedUntil === null && !gate.isLimited && !this.#stormy && !this.#parts.barred(begins)) {
-      const slot = slots.take(executionId, this.#parts.weight());
+      const slot = slots.take(executionId, this.#parts.weight);
       if (slot === true) return true;
       return this.#slot(slot, begins);
     }
@@ -70,7 +70,7 @@ export class Admission {
     const start = this.#parts.barred(begins) ? null : gate.nextStart();
     if (start !== null && !(await this.#unlessBarred(start, begins))) return false;
     if (this.#parts.barred(begins)) return false;
-    const slot = this.#parts.slots.take(this.#parts.executionId, this.#parts.weight());
+    const slot = this.#parts.slots.take(this.#parts.executionId, this.#parts.weight);
     return slot === true || (await this.#slot(slot, begins));
   }
 

@@ -19,8 +19,12 @@ export class FairSlots {
     return this.#running;
   }
 
-  /** A slot for a call of this execution: `true` at once, or a promise of it, or of `false` once `cancel` was called. */
-  take(executionId: string, weight: number): true | SlotWait {
+  /**
+   * A slot for a call of this execution: `true` at once, or a promise of it, or of `false` once `cancel` was called.
+   *
+   * The weight is asked for whenever a slot comes free: a change counts for those that wait already.
+   */
+  take(executionId: string, weight: () => number): true | SlotWait {
     const sharer = this.#sharers.get(executionId) ?? { running: 0, weight, waiting: new Set<Waiter>() };
     this.#sharers.set(executionId, sharer);
     sharer.weight = weight;
@@ -63,8 +67,7 @@ export class FairSlots {
     let neediest: Sharer | undefined;
     for (const sharer of this.#sharers.values()) {
       if (sharer.waiting.size === 0) continue;
-      if (neediest === undefined || sharer.running / sharer.weight < neediest.running / neediest.weight)
-        neediest = sharer;
+      if (neediest === undefined || hasOf(sharer) < hasOf(neediest)) neediest = sharer;
     }
     return neediest;
   }
@@ -84,6 +87,9 @@ type Waiter = (granted: boolean) => void;
 
 interface Sharer {
   running: number;
-  weight: number;
+  weight: () => number;
   readonly waiting: Set<Waiter>;
 }
+
+/** What a sharer has for its weight. */
+const hasOf = ({ running, weight }: Sharer): number => running / weight();

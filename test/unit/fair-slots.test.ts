@@ -8,16 +8,16 @@ const waitOf = (slot: true | SlotWait): SlotWait => {
 
 test('up to the ceiling everyone gets a slot at once', () => {
   const slots = new FairSlots(3);
-  expect([slots.take('a', 1), slots.take('a', 1), slots.take('b', 1)]).toEqual([true, true, true]);
-  expect(slots.take('c', 1)).not.toBe(true);
+  expect([slots.take('a', () => 1), slots.take('a', () => 1), slots.take('b', () => 1)]).toEqual([true, true, true]);
+  expect(slots.take('c', () => 1)).not.toBe(true);
   expect(slots.running).toBe(3);
 });
 
 test('slots that come free go to the execution that has the least', async () => {
   const slots = new FairSlots(10);
-  for (let n = 0; n < 10; n += 1) slots.take('large', 1);
+  for (let n = 0; n < 10; n += 1) slots.take('large', () => 1);
   const order: string[] = [];
-  const wait = (id: string) => void waitOf(slots.take(id, 1)).granted.then(() => order.push(id));
+  const wait = (id: string) => void waitOf(slots.take(id, () => 1)).granted.then(() => order.push(id));
   for (let n = 0; n < 10; n += 1) wait('large');
   for (let n = 0; n < 6; n += 1) wait('small');
   for (let n = 0; n < 8; n += 1) {
@@ -31,22 +31,45 @@ test('slots that come free go to the execution that has the least', async () => 
 
 test('a weight of two is worth two of weight one', async () => {
   const slots = new FairSlots(9);
-  for (let n = 0; n < 9; n += 1) slots.take('first', 1);
+  for (let n = 0; n < 9; n += 1) slots.take('first', () => 1);
   const got = { heavy: 0, light: 0 };
   for (let n = 0; n < 9; n += 1) {
-    void waitOf(slots.take('heavy', 2)).granted.then(() => (got.heavy += 1));
-    void waitOf(slots.take('light', 1)).granted.then(() => (got.light += 1));
+    void waitOf(slots.take('heavy', () => 2)).granted.then(() => (got.heavy += 1));
+    void waitOf(slots.take('light', () => 1)).granted.then(() => (got.light += 1));
   }
   for (let n = 0; n < 9; n += 1) slots.give('first');
   await new Promise((resolve) => setImmediate(resolve));
   expect(got).toEqual({ heavy: 6, light: 3 });
 });
 
+test('a changed weight counts for those that wait already, not only from their next slot on', async () => {
+  const slots = new FairSlots(6);
+  const weights = { light: 1 / 32, other: 1 };
+  const order: string[] = [];
+  const take = (id: keyof typeof weights) => slots.take(id, () => weights[id]);
+  const wait = (id: keyof typeof weights) => void waitOf(take(id)).granted.then(() => order.push(id));
+  expect(take('light')).toBe(true);
+  for (let n = 0; n < 5; n += 1) expect(take('other')).toBe(true);
+  for (let n = 0; n < 3; n += 1) {
+    wait('light');
+    wait('other');
+  }
+  slots.give('other');
+  await Promise.resolve();
+  // None of its own calls ends; what it is worth now is known all the same.
+  weights.light = 32;
+  for (let n = 0; n < 3; n += 1) {
+    slots.give('other');
+    await Promise.resolve();
+  }
+  expect(order).toEqual(['other', 'light', 'light', 'light']);
+});
+
 test('a cancelled wait takes no slot', async () => {
   const slots = new FairSlots(1);
-  slots.take('a', 1);
-  const first = waitOf(slots.take('b', 1));
-  const second = waitOf(slots.take('b', 1));
+  slots.take('a', () => 1);
+  const first = waitOf(slots.take('b', () => 1));
+  const second = waitOf(slots.take('b', () => 1));
   first.cancel();
   expect(await first.granted).toBe(false);
   slots.give('a');
