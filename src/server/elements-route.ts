@@ -106,7 +106,8 @@ async function takeLines(
   const intake = new ElementIntake(deps, actor, datasourceId);
   try {
     await intake.take(bodyLines(request, LIMITS.elementBytes));
-    sendJson(response, intake.report.rejectedCount > 0 ? 422 : 200, { datasourceId, ...intake.report });
+    const { report } = intake;
+    sendJson(response, report.rejectedCount > 0 ? 422 : 200, { datasourceId, ...report });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     await sendUserError(request, response, error, intake.report);

@@ -62,10 +62,11 @@ export async function serveItems(
   socket.setTimeout(IDLE_MS);
   try {
     await intake.take(bodyLines(request, LIMITS.elementBytes));
-    const isComplete = submit && intake.report.rejectedCount === 0;
-    if (isComplete) await submitBatchExecution(deps, actor, { batchExecutionId: executionId });
+    const { report } = intake;
+    if (submit && report.rejectedCount === 0)
+      await submitBatchExecution(deps, actor, { batchExecutionId: executionId });
     const after = await readIntake(deps, actor, executionId);
-    sendJson(response, intake.report.rejectedCount > 0 ? 422 : 200, { ...after, ...intake.report });
+    sendJson(response, report.rejectedCount > 0 ? 422 : 200, { ...after, ...report });
   } catch (error) {
     if (error instanceof UserError) await sendUserError(request, response, error, intake.report);
     else if (request.errored !== null) parts.log.debug({ executionId }, 'a stream of items broke off');

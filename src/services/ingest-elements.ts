@@ -5,6 +5,7 @@ import { type NewElement, upsertElements } from '../store/data-elements.ts';
 import { lockDatasource } from '../store/datasources.ts';
 import { mustBeStored } from './add-data-elements.ts';
 import { isBlank, type Line, readElementLine } from './item-line.ts';
+import { LineSet } from './line-set.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 
@@ -23,7 +24,9 @@ export interface ElementReport {
   /** Lines whose element was there, and has the new content now. */
   readonly updatedCount: number;
   readonly rejectedCount: number;
-  /** The first of them, at most MAX_REJECTED. */
+  /** All of them, as stretches `[first, last]` of line numbers. */
+  readonly rejectedLines: readonly (readonly [first: number, last: number])[];
+  /** The first of them, at most MAX_REJECTED, with what is wrong. */
   readonly rejected: readonly RejectedElementLine[];
 }
 
@@ -38,6 +41,7 @@ export class ElementIntake {
   readonly #actor: Actor;
   readonly #datasourceId: string;
   readonly #counts = { lineCount: 0, addedCount: 0, updatedCount: 0, rejectedCount: 0 };
+  readonly #rejectedLines = new LineSet();
   readonly #rejected: RejectedElementLine[] = [];
   #chunk = new Map<string, NewElement>();
   #chunkBytes = 0;
@@ -50,7 +54,7 @@ export class ElementIntake {
 
   /** What became of the lines that were taken so far. */
   get report(): ElementReport {
-    return { ...this.#counts, rejected: this.#rejected };
+    return { ...this.#counts, rejectedLines: this.#rejectedLines.stretches, rejected: this.#rejected };
   }
 
   /**
@@ -78,6 +82,7 @@ export class ElementIntake {
     const { element, issues } = readElementLine(line);
     if (element === null) {
       this.#counts.rejectedCount += 1;
+      this.#rejectedLines.add(line.number);
       if (this.#rejected.length < MAX_REJECTED) {
         this.#rejected.push({ line: line.number, issues: issues.slice(0, ISSUES_OF_A_LINE) });
       }

@@ -10,6 +10,7 @@ import { type Draft, lockDraft } from '../store/drafts.ts';
 import { findExecution } from '../store/execution-rows.ts';
 import { mustBeDraft, type StoredItems, storeDraftItems } from './draft-items.ts';
 import { isBlank, type Line, readLine } from './item-line.ts';
+import { LineSet } from './line-set.ts';
 import type { ServiceDeps } from './ports.ts';
 import { requireRole } from './require-role.ts';
 import { findWholeDraft } from './submit-batch-execution.ts';
@@ -42,11 +43,13 @@ export interface IntakeReport {
   /** Lines whose item was there already. */
   readonly repeatedCount: number;
   readonly rejectedCount: number;
-  /** The first of them, by line, at most MAX_REJECTED. */
+  /** All of them, as stretches `[first, last]` of line numbers. */
+  readonly rejectedLines: readonly (readonly [first: number, last: number])[];
+  /** The first of them, by line, at most MAX_REJECTED, with what is wrong. */
   readonly rejected: readonly RejectedLine[];
 }
 
-/** Most rejected lines that a report names. */
+/** Most rejected lines of which a report says what is wrong. */
 export const MAX_REJECTED = 100;
 const ISSUES_OF_A_LINE = 5;
 // What one statement of `insertDraftItems` takes, so that a chunk is one.
@@ -74,6 +77,7 @@ export class ItemIntake {
   readonly #id: string;
   readonly #from: number;
   readonly #counts = { lineCount: 0, addedCount: 0, repeatedCount: 0, rejectedCount: 0 };
+  readonly #rejectedLines = new LineSet();
   #rejected: RejectedLine[] = [];
   #chunk = new Map<IndexedElement, number>();
   #chunkBytes = 0;
@@ -91,7 +95,7 @@ export class ItemIntake {
 
   /** What became of the lines that were taken so far. */
   get report(): IntakeReport {
-    return { ...this.#counts, rejected: this.#rejected };
+    return { ...this.#counts, rejectedLines: this.#rejectedLines.stretches, rejected: this.#rejected };
   }
 
   /**
@@ -130,6 +134,7 @@ export class ItemIntake {
 
   #reject(line: number, index: number, issues: readonly ValidationIssue[]): void {
     this.#counts.rejectedCount += 1;
+    this.#rejectedLines.add(line);
     // A conflict is found when its chunk is written, after bad lines that came behind it.
     this.#rejected.push({ line, index, issues: issues.slice(0, ISSUES_OF_A_LINE) });
     if (this.#rejected.length > MAX_REJECTED) {

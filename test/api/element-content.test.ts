@@ -92,6 +92,7 @@ describeDatabases('elements over HTTP', (open) => {
     expect(answer.status).toBe(422);
     expect(await answer.json()).toMatchObject({
       ...{ datasourceId, lineCount: 4_503, addedCount: 4_500, updatedCount: 1, rejectedCount: 2 },
+      rejectedLines: [[4_502, 4_503]],
       rejected: [
         { line: 4_502, issues: [{ type: 'missing' }] },
         { line: 4_503, issues: [{ type: 'not_json' }] },

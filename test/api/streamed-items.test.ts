@@ -20,6 +20,7 @@ interface Report {
   readonly addedCount: number;
   readonly repeatedCount: number;
   readonly rejectedCount: number;
+  readonly rejectedLines: readonly (readonly [first: number, last: number])[];
   readonly rejected: readonly { line: number; index: number; issues: readonly { loc: string[]; type: string }[] }[];
   readonly errors?: readonly { message: string; extensions: { code: string; issues?: readonly { ctx: object }[] } }[];
 }
@@ -166,11 +167,18 @@ describeDatabases('a stream of items', (open) => {
     ]);
   });
 
-  test('names at most a hundred bad lines, the first ones, and counts all', async () => {
+  test('names every bad line by its number, and of the first hundred what is wrong', async () => {
     const conflicting = Array.from({ length: 300 }, (_, n) => line(n, { index: 0, dataElementId: `d${n}` }));
-    const body = [...conflicting, ...Array.from({ length: 300 }, () => '{')].join('\n');
+    const broken = Array.from({ length: 300 }, () => '{');
+    // A good one and a blank line between them; the last one is far behind in another chunk.
+    const body = [...conflicting, ...broken, '', line(600), '{', ...lines(602, 3_000), '{'].join('\n');
     const { report } = await send(body);
-    expect(report).toMatchObject({ rejectedCount: 599, addedCount: 1 });
+    expect(report).toMatchObject({ rejectedCount: 601, addedCount: 2_400 });
+    expect(report.rejectedLines).toEqual([
+      [2, 600],
+      [603, 603],
+      [3_002, 3_002],
+    ]);
     expect(report.rejected.map((one) => one.line)).toEqual(Array.from({ length: 100 }, (_, n) => n + 2));
   });
 
