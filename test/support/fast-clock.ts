@@ -11,3 +11,21 @@ export function fastClock(factor: number): Clock {
     },
   };
 }
+
+/** A clock that someone sets: its timers run on, as the machine's do. */
+export interface SettableClock extends Clock {
+  /** Sets it by so much forwards, or back. */
+  set(ms: number): void;
+}
+
+/** The clock until it is set. */
+export function settableClock(clock: Clock): SettableClock {
+  let offset = 0;
+  return {
+    now: () => new Date(clock.now().getTime() + offset),
+    after: (ms, callback) => clock.after(ms, callback),
+    set(ms) {
+      offset += ms;
+    },
+  };
+}

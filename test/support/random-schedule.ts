@@ -7,7 +7,6 @@ import type { AgentRun } from '../../src/domain/agent-context.ts';
 import { itemId } from '../../src/domain/ids.ts';
 import type { Actor } from '../../src/domain/model.ts';
 import { ITEM_STATUSES, isFinalExecution } from '../../src/domain/states.ts';
-import type { Clock } from '../../src/engine/ports.ts';
 import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import { cancelBatchItems } from '../../src/services/cancel-batch-items.ts';
 import { pauseBatchExecution, resumeBatchExecution } from '../../src/services/pause-batch-execution.ts';
@@ -20,9 +19,10 @@ import { createLaneStore } from '../../src/store/lane-store.ts';
 import { agentOfSeed, type Calls, checkResults } from './agent-of-seed.ts';
 import { countedSources, type HarnessOptions } from './engine-harness.ts';
 import { checkEnded } from './exact-end.ts';
-import { fastClock } from './fast-clock.ts';
+import { fastClock, type SettableClock, settableClock } from './fast-clock.ts';
 import { type CallName, Hiccups } from './hiccups.ts';
 import { after, before, type Instant, type MortalEngine, startMortal } from './mortal-engine.ts';
+import { stopAll } from './nothing-left.ts';
 import { RevisionWatch } from './revision-watch.ts';
 import { makeProject } from './rows.ts';
 import { type Seeded, seeded } from './seeded.ts';
@@ -36,7 +36,7 @@ interface Scene {
   readonly db: Db;
   readonly draw: Seeded;
   readonly actor: Actor;
-  readonly clock: Clock;
+  readonly clock: SettableClock;
   readonly agents: Map<string, AgentRun>;
   readonly calls: Calls;
   readonly hiccups: Hiccups;
@@ -55,7 +55,7 @@ export async function runSchedule(db: Db, seed: number): Promise<void> {
   const { actor } = await makeProject(db);
   const calls: Calls = { made: 0, allowed: 0, running: new Map<number, number>(), problems: [] };
   const scene = {
-    ...{ db, draw, actor, clock: fastClock(SPEED), agents: new Map<string, AgentRun>() },
+    ...{ db, draw, actor, clock: settableClock(fastClock(SPEED)), agents: new Map<string, AgentRun>() },
     ...{ hiccups: new Hiccups(), trail: [] as string[], id: '', tiers: 1, jitter: seeded(seed + 1).next },
     ...{ calls, watch: new RevisionWatch(db, () => calls.allowed) },
   };
@@ -68,6 +68,7 @@ export async function runSchedule(db: Db, seed: number): Promise<void> {
       await look(stage);
     }
     await leaveInPeace(stage);
+    await stopAll(db, [stage.live]);
     await checkEnded(db, stage.id);
     await checkResults(db, stage.id, stage.calls);
   } catch (error) {
@@ -194,7 +195,7 @@ const BROKEN: readonly (readonly CallName[] | null)[] = [
 
 /** Does one thing of what users and faults do. */
 async function act(scene: Scene): Promise<void> {
-  const { draw, hiccups, live, id, actor } = scene;
+  const { draw, hiccups, live, id, actor, clock } = scene;
   const target = { batchExecutionId: id };
   const acts: Record<string, () => Promise<unknown>> = {
     kill: async () => {
@@ -256,6 +257,9 @@ async function act(scene: Scene): Promise<void> {
         retryLimit: draw.between(0, 3),
         priority: draw.between(-2, 2),
       });
+    },
+    'set the clock': async () => {
+      clock.set(draw.between(-4_000, 4_000));
     },
     hiccup: async () => {
       hiccups.begin(draw.pick(BROKEN), draw.between(0, 3), draw.between(0, 6));
