@@ -1,0 +1,74 @@
+/** Agents that never yield, in every thread that there is, beside someone who watches another execution. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../support/data-folder.ts';
+import { dig, socketClient } from '../support/server.ts';
+import { until } from '../support/until.ts';
+import { startWholeApp, type WholeApp } from '../support/whole-app.ts';
+
+const THREADS = 2;
+const ROUNDS = 3;
+/** What the loops may add. */
+const MORE_MS = 50;
+const AGENTS = {
+  'loops.mjs': `import { appendFileSync } from 'node:fs';
+    export default ({ config }) => { appendFileSync(config.begun, '.'); for (;;); };`,
+  'steps.mjs': `import { setTimeout as delay } from 'node:timers/promises';
+    export default { threaded: false, run: () => delay(20) };`,
+};
+
+async function create(app: WholeApp, spec: object, items: number): Promise<string> {
+  const input = { items: Array.from({ length: items }, (_, n) => ({ filename: `${n}.txt`, text: 'x' })) };
+  const source = { spec: { name: 'beside', input, ...spec } };
+  return String(
+    dig(await app.mutate('createBatchExecution', 'batchExecution { id }', { source }), 'batchExecution', 'id'),
+  );
+}
+
+/** How long after the end of its newest item the latest of all events of an execution came, in ms. */
+async function latestEvent(app: WholeApp): Promise<number> {
+  const id = await create(app, { agent: 'steps', execution: { concurrency: 1 } }, 40);
+  const { client } = socketClient(app, { authorization: `Bearer ${app.key}` });
+  const query = `subscription { batchExecutionUpdated(id: "${id}") { changedItems { endedAt } } }`;
+  const delays: number[] = [];
+  await new Promise<void>((resolve, reject) => {
+    client.subscribe(
+      { query },
+      {
+        next: ({ data }) => {
+          const changed = dig(data, 'batchExecutionUpdated', 'changedItems') as { endedAt: string | null }[];
+          const ends = changed.flatMap(({ endedAt }) => (endedAt === null ? [] : [Date.parse(endedAt)]));
+          if (ends.length > 0) delays.push(Date.now() - Math.max(...ends));
+        },
+        error: reject,
+        complete: resolve,
+      },
+    );
+  });
+  await client.dispose();
+  expect(delays.length).toBeGreaterThan(5);
+  return Math.max(...delays);
+}
+
+/** The least of some rounds: what else the machine does only adds to it. */
+async function leastOf(round: () => Promise<number>): Promise<number> {
+  const all: number[] = [];
+  for (let n = 0; n < ROUNDS; n += 1) all.push(await round());
+  return Math.min(...all);
+}
+
+describe.each(['embedded', 'postgres'] as const)('agents that loop in every thread (%s)', (kind) => {
+  test(`delay no event of a subscription by more than ${MORE_MS} ms`, async () => {
+    const app = await startWholeApp(kind, AGENTS, { BATCHYARD_AGENT_THREADS: String(THREADS) });
+    try {
+      const alone = await leastOf(() => latestEvent(app));
+      const begun = path.join(temporaryFolder(), 'begun');
+      await create(app, { agent: 'loops', config: { begun }, execution: { concurrency: THREADS } }, 10);
+      await until(() => existsSync(begun) && readFileSync(begun).length >= THREADS);
+      expect(await leastOf(() => latestEvent(app))).toBeLessThan(alone + MORE_MS);
+    } finally {
+      await app.stop();
+    }
+  });
+});
