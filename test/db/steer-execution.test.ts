@@ -202,6 +202,27 @@ describeDatabases('steering an execution', (open) => {
     await checkWhole(db, id);
   });
 
+  test('a larger share of failures than is tolerated ends it early, too, once the total is known', async () => {
+    const sealed = Promise.withResolvers<void>();
+    const id = await harness.create(
+      5_000,
+      async ({ item }) => {
+        await sealed.promise;
+        if (item.ordinal % 2 === 1) throw Object.assign(new Error('no'), { transient: false });
+      },
+      { concurrency: 5 },
+      { toleratedFailurePercent: 1 },
+    );
+    await until(async () => (await harness.read(id)).sealedAt !== null);
+    sealed.resolve();
+    const { status, error, failed, cancelled } = await harness.ended(id);
+    expect(status).toBe('FAILED');
+    expect(error).toMatch(/^\d+ of 5000 items failed, more than is tolerated\.$/);
+    expect(failed).toBeGreaterThan(50);
+    expect(cancelled).toBeGreaterThan(0);
+    await checkWhole(db, id);
+  });
+
   test('exactly the tolerated number is no reason to fail', async () => {
     const agent = ({ item }: { item: { ordinal: number } }) => {
       if (item.ordinal < 10) throw Object.assign(new Error('no'), { transient: false });
