@@ -183,7 +183,7 @@ describeDatabases('a race', (open, kind) => {
       0;
     const one = await start({ clock, node: 'one', store: storeOf('one') });
     let stolen = false;
-    const items = 300;
+    const items = 1_000;
     const agent: AgentRun = async ({ item }) => {
       // Never long: a holder that neither claims nor flushes would not learn that it lost the lane.
       await new Promise((resolve) => setTimeout(resolve, stolen ? 0 : 1 + (item.ordinal % 10)));
@@ -192,7 +192,7 @@ describeDatabases('a race', (open, kind) => {
     id = await one.create(items, agent, { concurrency: 8 });
     const two = await start({ clock, node: 'two', store: storeOf('two'), actor: one.actor, agents: one.agents });
     // Each poll is a theft: both go on taking the lane from the other.
-    await until(async () => (await epoch()) >= 4);
+    await until(async () => refused.settles > 0 && (await epoch()) >= 4);
     stolen = true;
     // Else they go on for ever: an item runs only as long as its lane is not stolen.
     await one.engine.stop();
