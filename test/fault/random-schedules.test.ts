@@ -10,7 +10,7 @@ import { runSchedule } from '../support/random-schedule.ts';
 const { seed: first, count } = inject('schedules');
 
 describeDatabases('random schedules', (open, kind) => {
-  const schedules = count ?? (kind === 'postgres' ? 200 : 60);
+  const schedules = count ?? (kind === 'postgres' ? 150 : 50);
   let db: Db;
   beforeAll(async () => {
     db = await open();
