@@ -44,7 +44,7 @@ export async function readInputs(
     ${TUPLES} from x, lateral (
       select ordinal, element_id, filename, media_type, metadata, document_names from batch_item_input
       where execution_id = x.id and ordinal between ${first}::int and ${last}::int offset 0
-    ) i`.execute(db)
+    ) i`.execute(db.withoutPlugins())
     : // Raw: one array instead of a parameter each; `abs` makes the planner look each up by key (see `settle`).
       await sql<{ inputs: InputTuple[] | null }>`/* readInputs */
     with x as materialized (select ${executionId}::text as id)
