@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fillDataFolder, temporaryFolder } from '../support/data-folder.ts';
 import { type HttpEndpoint, sendJson, startHttpEndpoint } from '../support/http-endpoint.ts';
 import { dig, post } from '../support/server.ts';
@@ -15,7 +15,7 @@ let echo: HttpEndpoint;
 /** Every answer that a client of the service got. */
 const seen: string[] = [];
 
-beforeAll(async () => {
+beforeEach(async () => {
   const folders = [temporaryFolder(), temporaryFolder()];
   for (const folder of folders) fillDataFolder(folder);
   dataDir = folders[0] ?? '';
@@ -32,7 +32,7 @@ beforeAll(async () => {
     ),
   ]);
 }, 120_000);
-afterAll(async () => {
+afterEach(async () => {
   await Promise.all([mine?.kill(), other?.kill(), echo?.stop()]);
 });
 

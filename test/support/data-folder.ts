@@ -4,14 +4,14 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, inject } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 
 const PROGRAM = path.join(import.meta.dirname, 'database-process.ts');
 
 /** A new temporary folder, removed after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'batchyard-data-'));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -49,15 +49,10 @@ export function startDatabaseProcess(folder: string, mode: 'hold' | 'commit'): D
     errors += text;
   });
   const ended = once(child, 'close').then(([code]) => (typeof code === 'number' ? code : null));
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     child.kill('SIGKILL');
     await ended;
   });
   // A line is whole when its end has arrived.
   return { child, lines: () => output.split('\n').slice(0, -1), errors: () => errors, ended };
 }
-
-const cleanups: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});

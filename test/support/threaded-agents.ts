@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { AgentThreads, type PoolOptions } from '../../src/agents/threads/agent-threads.ts';
 import type { AgentContext, AgentItem, AgentRun } from '../../src/domain/agent-context.ts';
 import { checkResult } from '../../src/domain/agent-result.ts';
@@ -10,15 +10,11 @@ import { temporaryFolder } from './data-folder.ts';
 
 let modules = 0;
 let keys = 0;
-const pools: AgentThreads[] = [];
-afterEach(async () => {
-  for (const pool of pools.splice(0)) await pool.stop();
-});
 
 /** Threads that end with the test. */
 export function threadPool(options: PoolOptions = {}): AgentThreads {
   const pool = new AgentThreads(options);
-  pools.push(pool);
+  onTestFinished(() => pool.stop());
   return pool;
 }
 
