@@ -95,7 +95,9 @@ with e as materialized (
 )
 select exists (select 1 from l) as held, coalesce((select status from x), (select status from e)) as status,
   (select closing from e) as closing, (select yes from whole) as whole, (select x.revision from x, e where e.starts) as revision,
-  (select pool_cursor from e) as first, (select take from e) as take, (select used from pick) as used`.execute(db.withoutPlugins());
+  (select pool_cursor from e) as first, (select take from e) as take, (select used from pick) as used`.execute(
+    db.withoutPlugins(),
+  );
   const row = rows[0];
   const status = row?.status ?? 'CANCELLED';
   const isClosing = row?.closing ?? true;
