@@ -5,6 +5,7 @@
  * - cancelled: from the cancel call to the event CANCELLED with many open items, and the longest stall meanwhile
  * - events: from the newest commit in an event to that event at a subscriber, idle, at full speed, and beside agents
  *   that loop without end in as many threads as there are cores, ended by their timeout and begun again
+ * - fairness: ten items alone, and beside an execution of very many that wants every slot of the node
  * - restart: from a process's start to its first call of an agent, after a kill -9 with half of the items done
  *
  *     npm run bench:control [-- --quick]
@@ -12,7 +13,7 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { createExecution, watchExecution } from './echo-batch.ts';
+import { createExecution, runBatch, watchExecution } from './echo-batch.ts';
 import { timeAborts } from './support/aborts.ts';
 import { cancelAndWait } from './support/cancelling.ts';
 import { type Server, withMigrated, withServer } from './support/databases.ts';
@@ -33,16 +34,19 @@ const FULL = {
     { open: 1_000_000, times: 3 },
   ],
   ...{ idleItems: 150, busyItems: 400_000, restartItems: 1_000_000, embeddedRestartItems: 50_000, restarts: 3 },
+  ...{ besideItems: 1_000_000, tens: 10 },
 };
 const QUICK: typeof FULL = {
   ...{ running: 50, aborts: 2 },
   cancels: [{ open: 300, times: 2 }],
   ...{ idleItems: 5, busyItems: 2_000, restartItems: 2_000, embeddedRestartItems: 0, restarts: 1 },
+  ...{ besideItems: 5_000, tens: 1 },
 };
 const scenario = values.quick ? QUICK : FULL;
 const AGENTS = { BATCHYARD_AGENTS_DIR: path.join(import.meta.dirname, 'agents') };
 const IDLE_CALL_MS = 200;
 const LOOP_MS = 3_000;
+const TEN_CALL_MS = 100;
 
 interface Measure {
   readonly what: string;
@@ -64,6 +68,7 @@ await withServer(values.server, async (server) => {
         if (isWanted('abort')) await measureAborts(bench);
         if (isWanted('events')) await measureEvents(bench, watch);
         if (isWanted('cancelled')) await measureCancels(bench, watch);
+        if (isWanted('fairness')) await measureFairness(bench);
       },
       settings,
     ),
@@ -138,6 +143,24 @@ async function measureCancels(bench: Bench, watch: LoopWatch): Promise<void> {
     }
     add({ what: `cancel to CANCELLED, ${whole(open)} open`, goal: open > 1_000 ? '20,000' : '500', ms, stalls });
   }
+}
+
+/** The many outnumber the slots of the node, so that every one of the ten's calls has to be let in. */
+async function measureFairness(bench: Bench): Promise<void> {
+  const { besideItems, tens } = scenario;
+  const ten = { datasourceId: await makeElements(bench, 10), config: { delayMs: TEN_CALL_MS }, concurrency: 10 };
+  const timeTens = async () => {
+    const ms: number[] = [];
+    while (ms.length < tens) ms.push(await runBatch(bench.api, ten, 10));
+    return ms;
+  };
+  add({ what: 'ten items, alone', goal: '', ms: await timeTens() });
+  const datasourceId = await makeElements(bench, besideItems);
+  const many = { datasourceId, config: { delayMs: 20 }, concurrency: 999 };
+  const others = [await createExecution(bench.api, many), await createExecution(bench.api, many)];
+  for (const id of others) await watchExecution(bench.api, id, ({ counts }) => counts.succeeded > 0);
+  add({ what: `ten items beside twice ${whole(besideItems)}`, goal: 'about the same', ms: await timeTens() });
+  for (const id of others) await cancelAndWait(bench.api, id);
 }
 
 async function measureRestarts(server: Server): Promise<void> {
