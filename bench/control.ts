@@ -156,7 +156,7 @@ async function measureFairness(bench: Bench): Promise<void> {
   };
   add({ what: 'ten items, alone', goal: '', ms: await timeTens() });
   const datasourceId = await makeElements(bench, besideItems);
-  const many = { datasourceId, config: { delayMs: 20 }, concurrency: 999 };
+  const many = { datasourceId, config: { delayMs: TEN_CALL_MS }, concurrency: 999 };
   const others = [await createExecution(bench.api, many), await createExecution(bench.api, many)];
   for (const id of others) await watchExecution(bench.api, id, ({ counts }) => counts.succeeded > 0);
   add({ what: `ten items beside twice ${whole(besideItems)}`, goal: 'about the same', ms: await timeTens() });
