@@ -115,7 +115,6 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     onThreadDeath: (death) => log.warn(death, 'a thread of agents is over, its calls are made again'),
   });
   await started('agents', registry, (part) => part.stop());
-  await registry.start();
 
   const sources = createSources(db, config.foldersDir);
   const { events, publish: tell } = createExecutionPubSub();
@@ -165,6 +164,8 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   const { madeKey } = await bootstrap(deps, config.rootKey);
   await started('engine', engine, (part) => part.stop());
   await engine.start();
+  // What was interrupted goes on meanwhile: a pinned version needs none of the files that are looked through here.
+  await registry.start();
   const drafts = createDraftSweep(deps, onError);
   await started('drafts', drafts, (part) => part.stop());
   drafts.start();

@@ -89,6 +89,12 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       nullable: true,
       description: "The element's metadata, as it was when the execution took it; null when it had none.",
     }),
+    inputContentHash: t.exposeString('contentHash', {
+      nullable: true,
+      description:
+        "SHA-256, in hex, of the element's content as it was when the execution took it, to compare with `TierResult.contentHash`: " +
+        'content is read anew by every attempt. Null where it was not known, as in folders.',
+    }),
     status: t.expose('status', { type: ItemStatusEnum, description: 'Where it stands.' }),
     tier: t.exposeInt('tier', { description: 'The tier it is in, or ended in, from 0.' }),
     attempts: t.exposeInt('attempt', { description: 'Calls of the agent in the present tier and round.' }),

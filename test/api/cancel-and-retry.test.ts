@@ -156,6 +156,19 @@ describe('retryFailedItems', () => {
     const input = { batchExecutionId: id, expectedRound: 0 };
     expect(await retry(input)).toMatchObject({ retriedCount: 1 });
     expect(await retry(input)).toMatchObject({ __typename: 'InvalidStateError', status: 'QUEUED' });
+    // The round has failed as well: only its number says now that the call is an old one.
+    await db
+      .updateTable('batchItem')
+      .set({ ...transient, endedAt: new Date() })
+      .where('executionId', '=', id)
+      .execute();
+    const again = { status: 'FAILED', endedAt: new Date(), queued: 0, failed: 1 } as const;
+    await db.updateTable('batchExecution').set(again).where('id', '=', id).execute();
+    expect(await retry(input)).toMatchObject({ __typename: 'InvalidStateError', status: 'FAILED' });
+    expect(await retry({ ...input, expectedRound: 1 })).toMatchObject({
+      retriedCount: 1,
+      batchExecution: { round: 2 },
+    });
   });
 
   test('names every problem of its input at once', async () => {

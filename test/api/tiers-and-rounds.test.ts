@@ -38,6 +38,37 @@ describe.each(['embedded', 'postgres'] as const)('tiers and rounds (%s)', (kind)
     return { app, id: dig(answer, 'batchExecution', 'id') };
   }
 
+  test('a retry reads content anew, and shows that it is not what the execution took', async () => {
+    const agent = `export default async function run({ item, round }) {
+      const text = await item.text();
+      if (round === 0 && item.ordinal === 1) throw new Error('not yet');
+      return text;
+    }`;
+    app = await startWholeApp(kind, { 'reads.mjs': agent }, { BATCHYARD_AGENT_THREADS: '1' });
+    const made = await app.mutate('createStoredDatasource', 'datasource { id }', { name: 'changing' });
+    const datasourceId = dig(made, 'datasource', 'id');
+    const store = (texts: Record<string, string>) => {
+      const elements = Object.entries(texts).map(([id, text]) => ({ dataElementId: id, filename: `${id}.txt`, text }));
+      return app?.mutate('addDataElements', 'datasource { id }', { datasourceId, elements });
+    };
+    await store({ a: 'stays', b: 'before' });
+    const spec = { name: 'reads', agent: 'reads', input: { datasourceId }, execution: { retryLimit: 0 } };
+    const created = await app.mutate('createBatchExecution', 'batchExecution { id }', { source: { spec } });
+    const id = dig(created, 'batchExecution', 'id');
+    await app.ended(id, 'status');
+    await store({ b: 'after' });
+    await app.mutate('retryFailedItems', 'retriedCount', { batchExecutionId: id, mode: 'ALL' });
+    await until(async () => dig(await app?.ended(id, 'round'), 'round') === 1);
+    const ended = await app.ended(
+      id,
+      'items(first: 2) { nodes { data inputContentHash tierResults { contentHash } } }',
+    );
+    const [same, changed] = dig(ended, 'items', 'nodes') as Record<string, unknown>[];
+    expect(same).toMatchObject({ data: 'stays', inputContentHash: dig(same, 'tierResults', 0, 'contentHash') });
+    expect(changed).toMatchObject({ data: 'after', inputContentHash: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(dig(changed, 'tierResults', 0, 'contentHash')).not.toBe(changed?.inputContentHash);
+  });
+
   test('a retry with LATEST runs the code as it was mended while the service ran, in the tier where items failed', async () => {
     const { app: service, id } = await create({ 'second.mjs': BROKEN }, [{ agent: 'echo' }, { agent: 'second' }]);
     const first = await service.ended(id, `${TIERS} ${ITEMS}`);
