@@ -40,7 +40,7 @@ const QUICK: typeof FULL = {
   ...{ running: 50, aborts: 2 },
   cancels: [{ open: 300, times: 2 }],
   ...{ idleItems: 5, busyItems: 2_000, restartItems: 2_000, embeddedRestartItems: 0, restarts: 1 },
-  ...{ besideItems: 5_000, tens: 1 },
+  ...{ besideItems: 30_000, tens: 1 },
 };
 const scenario = values.quick ? QUICK : FULL;
 const AGENTS = { BATCHYARD_AGENTS_DIR: path.join(import.meta.dirname, 'agents') };
