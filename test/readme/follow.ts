@@ -15,7 +15,7 @@ import { until } from '../support/until.ts';
 import { runnableBlocks } from './blocks.ts';
 import { exampleRunner } from './operations.ts';
 
-const COMMAND_DEADLINE_MS = 840_000;
+const COMMAND_DEADLINE_MS = 980_000;
 const START_DEADLINE_MS = 60_000;
 const KEY = 'the-key-of-the-one-who-follows-the-readme';
 
