@@ -26,7 +26,7 @@ export default defineConfig({
           name: 'whole',
           include: ['test/{db,api,fault,e2e}/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
-          // One process runs file after file: loading the whole service anew for each takes as long as half the tests.
+          // One process runs file after file: loading the whole service anew for each took a third as long as its tests.
           isolate: false,
           // Deadlines for a machine with too much to do; a test that waits for nothing takes a second or two.
           testTimeout: 60_000,

@@ -123,12 +123,18 @@ function peersText({ machine, rounds, standings, embedded }: z.infer<typeof Peer
   });
   const share = (middle(embedded.batchyard) / middle(embedded.raw)) * 100;
   return [
-    `### Peers\n\n${measuredOn(machine)} Medians of ${rounds} rounds.\n`,
+    `### Peers\n\n${measuredOn(machine)} ${medianOf(rounds)}\n`,
     ...tables.map((text) => `${text}\n`),
     `Embedded, ${whole(embedded.items)} items: Batchyard ${embedded.batchyard.map(whole).join(', ')} items/s, ` +
       `its raw loop ${embedded.raw.map(whole).join(', ')}; ${Math.round(share)} % of raw.\n`,
   ].join('\n');
 }
+
+/** What a figure is of so many rounds. */
+const medianOf = (rounds: number): string => {
+  if (rounds === 1) return 'One round.';
+  return `Medians of ${rounds} rounds${rounds % 2 === 0 ? ', of the two in the middle the lower speed' : ''}.`;
+};
 
 const middle = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[(numbers.length - 1) >> 1] ?? Number.NaN;
@@ -163,7 +169,7 @@ function scaleText({ machine, rounds, postgres, embedded }: z.infer<typeof Scale
       ),
     ]),
   );
-  return `### Scale\n\n${measuredOn(machine)} Medians of ${rounds} rounds.\n\n${text}\n\n![Items per second and memory against the number of items](results/scale.svg)\n`;
+  return `### Scale\n\n${measuredOn(machine)} ${medianOf(rounds)}\n\n${text}\n\n![Items per second and memory against the number of items](results/scale.svg)\n`;
 }
 
 function plot(postgres: readonly z.infer<typeof Size>[], embedded: readonly z.infer<typeof Size>[]): string {

@@ -1,9 +1,9 @@
 /**
  * `npm start`.
  *
- * Compiling what the service imports is most of its start, so what came of it is kept from one start to the next: a
- * service that was killed is back in half the time. Imported late, because a module's imports are compiled before it
- * runs. Where the folder cannot be written nothing is kept.
+ * Loading what the service imports takes half the processor time when what was compiled is kept from the start before
+ * (measured: 1.0 instead of 2.0 s). Imported late, because a module's imports are compiled before it runs. Where the
+ * folder cannot be written nothing is kept.
  */
 import { enableCompileCache } from 'node:module';
 import path from 'node:path';

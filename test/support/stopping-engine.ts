@@ -4,12 +4,12 @@
  */
 import { openAsBlob } from 'node:fs';
 import { systemClock } from '../../src/engine/clock.ts';
-import type { Clock } from '../../src/engine/ports.ts';
 import { pauseBatchExecution } from '../../src/services/pause-batch-execution.ts';
 import { openInMemory } from '../../src/store/embedded.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { createNodePresence, SOLE_NODE } from '../../src/store/node-presence.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { countingClock } from './counting-clock.ts';
 import { type Harness, startEngine } from './engine-harness.ts';
 import { until } from './until.ts';
 
@@ -93,21 +93,7 @@ const presence = url === undefined ? SOLE_NODE : createNodePresence(url, node, (
 await presence.start();
 
 const timers = new Set<object>();
-const clock: Clock = {
-  now: () => new Date(),
-  after(ms, callback) {
-    const timer = {};
-    timers.add(timer);
-    const cancel = systemClock.after(ms, () => {
-      timers.delete(timer);
-      callback();
-    });
-    return () => {
-      timers.delete(timer);
-      cancel();
-    };
-  },
-};
+const clock = countingClock(systemClock, timers);
 const left: Record<string, unknown> = {};
 for (const [state, reach] of Object.entries(states)) {
   const flush: FlushHold = { hold: null, held: false, lost: false };
