@@ -49,11 +49,11 @@ interface Scene {
   tiers: number;
 }
 
-/** Runs the schedule of a seed; rejects with what went wrong and the trail that led there. */
-export async function runSchedule(db: Db, seed: number): Promise<void> {
+/** Runs the schedule of a seed; the codes of its failures. Rejects with what went wrong and the trail that led there. */
+export async function runSchedule(db: Db, seed: number): Promise<readonly string[]> {
   const draw = seeded(seed);
   const { actor } = await makeProject(db);
-  const calls: Calls = { made: 0, allowed: 0, running: new Map<number, number>(), problems: [] };
+  const calls: Calls = { made: 0, allowed: 0, refused: 0, running: new Map<number, number>(), problems: [] };
   const scene = {
     ...{ db, draw, actor, clock: settableClock(fastClock(SPEED)), agents: new Map<string, AgentRun>() },
     ...{ hiccups: new Hiccups(), trail: [] as string[], id: '', tiers: 1, jitter: seeded(seed + 1).next },
@@ -70,7 +70,7 @@ export async function runSchedule(db: Db, seed: number): Promise<void> {
     await leaveInPeace(stage);
     await stopAll(db, [stage.live]);
     await checkEnded(db, stage.id);
-    await checkResults(db, stage.id, stage.calls);
+    return await checkResults(db, stage.id, stage.calls);
   } catch (error) {
     throw new Error(
       `seed ${seed}: ${error instanceof Error ? error.message : String(error)} [${stage.trail.join(', ')}]`,
@@ -261,6 +261,10 @@ async function act(scene: Scene): Promise<void> {
     'set the clock': async () => {
       clock.set(draw.between(-4_000, 4_000));
     },
+    // Of the calls that follow, more than a breaker looks at.
+    storm: async () => {
+      scene.calls.refused = draw.between(10, 60);
+    },
     hiccup: async () => {
       hiccups.begin(draw.pick(BROKEN), draw.between(0, 3), draw.between(0, 6));
     },
@@ -298,6 +302,7 @@ async function recountTiersOf(db: Db, id: string): Promise<void> {
 async function leaveInPeace(scene: Scene): Promise<void> {
   const { hiccups, draw, actor, id } = scene;
   hiccups.end();
+  scene.calls.refused = 0;
   scene.live.spare();
   // As often as not by the one that had the trouble: what it lost track of, no successor finds for it.
   if (scene.live.isDead() || draw.chance(0.5)) {
