@@ -1,7 +1,8 @@
 /** An item in a lane's hands, and the moves that a lane makes with it. */
 import type { ItemError } from '../domain/item-error.ts';
 import type { ItemStatus } from '../domain/states.ts';
-import type { ClaimedItem, ItemMove } from './ports.ts';
+import type { Call } from './attempt.ts';
+import type { ClaimedItem, ItemInput, ItemMove } from './ports.ts';
 
 export interface LaneItem {
   readonly ordinal: number;
@@ -18,12 +19,25 @@ export interface LaneItem {
   startedAt: Date | null;
   /** When its present attempt started; null while none has here. */
   calledAt: Date | null;
+  /** Null before it is loaded, and once the item has started. */
+  input: ItemInput | null;
+  /** Whether it waits for its start. */
+  waits: boolean;
+  /** Whether its start must be committed before its agent is called. */
+  afterDeath: boolean;
+  /** Its place among those that a slot works with; null: none does. */
+  place: number | null;
+  /** Its agent's present call. */
+  call: Call | null;
 }
 
 /** A claimed item as a lane holds it. */
 export function toLaneItem(claimed: ClaimedItem): LaneItem {
   const { ordinal, status, tier, attempt, charged, deaths, startedAt } = claimed;
-  return { ordinal, recorded: status, recordedTier: tier, tier, attempt, charged, deaths, startedAt, calledAt: null };
+  return {
+    ...{ ordinal, recorded: status, recordedTier: tier, tier, attempt, charged, deaths, startedAt, calledAt: null },
+    ...{ input: null, waits: false, afterDeath: false, place: null, call: null },
+  };
 }
 
 type Move = Omit<ItemMove, 'was' | 'wasTier'>;

@@ -14,7 +14,7 @@ import type { ItemError } from '../domain/item-error.ts';
 import { isClaimable, isFinalExecution } from '../domain/states.ts';
 import { rulesOf } from '../domain/tier-output.ts';
 import { Admission } from './admission.ts';
-import type { Call } from './attempt.ts';
+import { BusyItems } from './busy-items.ts';
 import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
 import type { LaneEnd, LaneHooks, LaneShared, LaneTuning } from './lane-contract.ts';
 import { LaneIntake } from './lane-intake.ts';
@@ -40,15 +40,13 @@ export class LaneRunner {
   readonly #itemCalls: ItemCalls;
   readonly #admission: Admission;
   readonly #wake = new Latch();
-  // By item, not by ordinal: a call that ignores its timeout may still go on when the item is claimed again.
-  readonly #calls = new Map<LaneItem, Call>();
   readonly #limit: LimitFunction;
   /** Items that may start, in order; each of the limit's slots takes one after the other. */
   #ready: LaneItem[] = [];
   /** Slots asked of the limit, and those of them that it has given. */
   #asked = 0;
   #open = 0;
-  readonly #busy = new Set<LaneItem>();
+  readonly #busy = new BusyItems();
   /** Of these, items that were cancelled by themselves. */
   readonly #cancelled = new Set<LaneItem>();
   #tuning: LaneTuning;
@@ -116,7 +114,9 @@ export class LaneRunner {
         ),
       interruption: (item) => this.#interruption ?? (this.#cancelled.has(item) ? 'CANCELLED' : null),
       isBudgeted: () => this.#tuning.isBudgeted,
-      opened: (item, call) => void this.#calls.set(item, call),
+      opened: (item, call) => {
+        item.call = call;
+      },
       overdue: () => shared.overdue.began(lane, parts.clock.now()),
       closed: (item) => this.#closed(item),
     };
@@ -186,20 +186,21 @@ export class LaneRunner {
     if (this.#interruption !== null) return;
     this.#interruption = reason;
     this.#admission.recheck();
-    for (const call of this.#calls.values()) call.abort(ABORT_TEXTS[reason]);
+    for (const { call } of this.#busy.all) call?.abort(ABORT_TEXTS[reason]);
   }
 
   /** Drops items that the database has as CANCELLED: starts none of them, and aborts the calls of those that run. */
   cancelItems(ordinals: readonly number[]): void {
     const chosen = new Set(ordinals);
-    for (const item of this.#busy) if (chosen.has(item.ordinal)) this.#cancelled.add(item);
-    for (const [item, call] of this.#calls) if (chosen.has(item.ordinal)) call.abort(ABORT_TEXTS.item);
+    const running = this.#busy.all.filter(({ ordinal }) => chosen.has(ordinal));
+    for (const item of running) this.#cancelled.add(item);
+    for (const { call } of running) call?.abort(ABORT_TEXTS.item);
     this.#intake.drop(ordinals);
   }
 
   /** Ends every attempt as interrupted, also those whose agent ignores its abort. */
   abandon(): void {
-    for (const call of this.#calls.values()) call.abandon();
+    for (const { call } of this.#busy.all) call?.abandon();
   }
 
   /** Leaves at once and writes nothing more: the execution has ended elsewhere, or the database is away at a stop. */
@@ -249,18 +250,18 @@ export class LaneRunner {
   async #run(item: LaneItem): Promise<void> {
     if (!this.#recorder.hasRoom) await this.#recorder.room();
     if (this.#halted || this.#paused) return;
-    const start = this.#intake.take(item);
-    if (start === null) return;
+    const input = this.#intake.take(item);
+    if (input === null) return;
     this.#busy.add(item);
-    if (start.afterDeath) item.deaths += 1;
+    if (item.afterDeath) item.deaths += 1;
     try {
-      if (await runItem(this.#itemCalls, item, start.input, start.afterDeath)) {
+      if (await runItem(this.#itemCalls, item, input, item.afterDeath)) {
         this.#intake.nextAlone();
         return;
       }
       // Barred before it began: it waits for the end of the pause, or for the lane's next holder.
-      if (start.afterDeath) item.deaths -= 1;
-      this.#intake.putBack(item, start);
+      if (item.afterDeath) item.deaths -= 1;
+      this.#intake.putBack(item, input);
     } catch (error) {
       this.#break(error);
     } finally {
@@ -287,7 +288,7 @@ export class LaneRunner {
   #closed(item: LaneItem): void {
     this.#busy.delete(item);
     this.#cancelled.delete(item);
-    this.#calls.delete(item);
+    item.call = null;
     this.#wake.set();
   }
 
@@ -322,9 +323,9 @@ export class LaneRunner {
     this.#startNothing();
     this.#intake.stop();
     this.#recorder.lose();
-    for (const call of this.#calls.values()) {
-      call.abort('Another node runs this item.');
-      call.abandon();
+    for (const { call } of this.#busy.all) {
+      call?.abort('Another node runs this item.');
+      call?.abandon();
     }
     this.#wake.set();
   }

@@ -173,11 +173,18 @@ export class Recorder {
   #take(): Staged[] {
     const batch: Staged[] = [];
     let characters = 0;
-    for (const [ordinal, staged] of this.#staged) {
+    let isFull = false;
+    const all = this.#staged;
+    // Another map for the rest, since one that is emptied keeps what was in it (see `LaneIntake`).
+    this.#staged = new Map();
+    for (const [ordinal, staged] of all) {
       const size = staged.results.reduce((sum, result) => sum + sizeOf(result), 0);
-      if (batch.length === FLUSH_MAX || (batch.length > 0 && characters + size > FLUSH_CHARACTERS)) break;
+      isFull ||= batch.length === FLUSH_MAX || (batch.length > 0 && characters + size > FLUSH_CHARACTERS);
+      if (isFull) {
+        this.#staged.set(ordinal, staged);
+        continue;
+      }
       characters += size;
-      this.#staged.delete(ordinal);
       if (staged.outcome) this.#outcomes -= 1;
       batch.push(staged);
     }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { itemError } from '../../src/domain/item-error.ts';
-import { type LaneItem, toFailed, toReturned, toRunning, toSucceeded } from '../../src/engine/lane-item.ts';
+import { type LaneItem, toFailed, toLaneItem, toReturned, toRunning, toSucceeded } from '../../src/engine/lane-item.ts';
 import type { Clock, LaneStore, SettleAnswer, Settlement } from '../../src/engine/ports.ts';
 import { FLUSH_MAX, Recorder } from '../../src/engine/recorder.ts';
 
@@ -9,8 +9,8 @@ const LANE = { executionId: 'exec', no: 0, epoch: 1 };
 const HELD: SettleAnswer = { held: true, status: 'RUNNING', closing: false, refused: [], revision: 2, spent: false };
 
 const item = (ordinal: number): LaneItem => ({
-  ...{ ordinal, recorded: 'QUEUED', recordedTier: 0, tier: 0, attempt: 1 },
-  ...{ charged: 0, deaths: 0, startedAt: AT, calledAt: AT },
+  ...toLaneItem({ ordinal, status: 'QUEUED', tier: 0, attempt: 1, charged: 0, deaths: 0, startedAt: AT }),
+  calledAt: AT,
 });
 const result = (ordinal: number, data = '1') => ({
   result: {
