@@ -3,10 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 const MAIN = path.join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+/** What `npm start` tells Node of memory. */
+const FLAGS = manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'));
 const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 20_000;
 
@@ -30,7 +33,7 @@ export async function startService(settings: Readonly<Record<string, string>>): 
   const key = settings['BATCHYARD_ROOT_KEY'] ?? 'a-root-key-for-tests-only';
   const port = settings['PORT'] ?? String(await freePort());
   const env = { ...process.env, HOST: '127.0.0.1', BATCHYARD_ROOT_KEY: key, ...settings, PORT: port };
-  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...FLAGS, MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
