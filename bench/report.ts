@@ -41,6 +41,7 @@ const Peers = z.object({
   embedded: z.object({ items: z.number(), batchyard: z.array(z.number()), raw: z.array(z.number()) }),
 });
 const Creation = z.object({ itemsPerSecond: z.number(), bareItemsPerSecond: z.number() });
+const Export = z.object({ itemsPerSecond: z.number(), firstByteMs: z.number(), memoryBytes: z.number() });
 const Size = z.object({
   items: z.number(),
   itemsPerSecond: z.number(),
@@ -50,6 +51,7 @@ const Size = z.object({
   memoryMedian: z.number(),
   memoryHighest: z.number(),
   pageMs: z.object({ first: z.number(), middle: z.number(), last: z.number() }),
+  exports: z.object({ jsonl: Export, csv: Export }),
   creation: Creation.nullable(),
   stream: Creation.nullable(),
 });
@@ -169,7 +171,15 @@ function scaleText({ machine, rounds, postgres, embedded }: z.infer<typeof Scale
       ),
     ]),
   );
-  return `### Scale\n\n${measuredOn(machine)} ${medianOf(rounds)}\n\n${text}\n\n![Items per second and memory against the number of items](results/scale.svg)\n`;
+  const exported = table(
+    ['All results of', 'on', 'as', 'items/s', 'first byte', 'memory'],
+    rows.flatMap(([{ items, exports }, on]) =>
+      Object.entries(exports).map(([format, { itemsPerSecond, firstByteMs, memoryBytes }]) => [
+        ...[whole(items), on, format, whole(itemsPerSecond), `${whole(firstByteMs)} ms`, megabytes(memoryBytes)],
+      ]),
+    ),
+  );
+  return `### Scale\n\n${measuredOn(machine)} ${medianOf(rounds)}\n\n${text}\n\n${exported}\n\n![Items per second and memory against the number of items](results/scale.svg)\n`;
 }
 
 function plot(postgres: readonly z.infer<typeof Size>[], embedded: readonly z.infer<typeof Size>[]): string {

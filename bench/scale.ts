@@ -2,7 +2,7 @@
  * What a thousand, ten thousand, a hundred thousand and a million items cost, each in a service of its own.
  *
  * Cost per item, resident memory while it runs, time from the create call to the first item's start, a page of items
- * at three depths, and creation, from a datasource and from a stream, against a bare INSERT … SELECT of the same rows.
+ * at three depths, all results as one stream, and creation, from a datasource and from a stream, against a bare INSERT … SELECT of the same rows.
  *
  *     npm run bench:scale [-- --postgres 1000,10000,100000,1000000 --embedded 1000,10000,100000 --rounds 3 --quick]
  */
@@ -13,6 +13,7 @@ import { createExecution, watchExecution } from './echo-batch.ts';
 import { cpuOf, cpuOfFamily } from './support/cpu.ts';
 import { timeBareInsert, timeCreation } from './support/creation.ts';
 import { serverProcess, withMigrated, withServer } from './support/databases.ts';
+import { type Export, timeExport } from './support/exporting.ts';
 import { watchMemory } from './support/memory.ts';
 import { median, megabytes, whole } from './support/numbers.ts';
 import { timePages } from './support/pages.ts';
@@ -44,6 +45,7 @@ interface Run {
   readonly firstStartMs: number;
   readonly memory: { readonly median: number; readonly highest: number };
   readonly pages: Awaited<ReturnType<typeof timePages>>;
+  readonly exports: { readonly jsonl: Export; readonly csv: Export };
 }
 
 /** The medians of a size's runs. */
@@ -56,6 +58,7 @@ interface Size {
   readonly memoryMedian: number;
   readonly memoryHighest: number;
   readonly pageMs: Run['pages'];
+  readonly exports: Run['exports'];
   readonly creation: { readonly itemsPerSecond: number; readonly bareItemsPerSecond: number } | null;
   readonly stream: { readonly itemsPerSecond: number; readonly bareItemsPerSecond: number } | null;
 }
@@ -116,6 +119,7 @@ async function runOnce(bench: Bench, datasourceId: string, items: number, server
     ...{ elapsedMs, cpuMs, firstStartMs: (await firstStart(bench, id)) - calledAt },
     memory: { median: median(memory), highest: service.memory().highest },
     pages: await timePages(api, id, items),
+    exports: { jsonl: await timeExport(bench, id, 'jsonl', items), csv: await timeExport(bench, id, 'csv', items) },
   };
 }
 
@@ -139,6 +143,11 @@ async function measureStream(bench: Bench, items: number): Promise<Size['stream'
 
 function sizeOf(items: number, runs: readonly Run[], creation: Size['creation'], stream: Size['stream']): Size {
   const of = (value: (run: Run) => number) => median(runs.map(value));
+  const exportOf = (format: keyof Run['exports']): Export => ({
+    itemsPerSecond: of((run) => run.exports[format].itemsPerSecond),
+    firstByteMs: of((run) => run.exports[format].firstByteMs),
+    memoryBytes: of((run) => run.exports[format].memoryBytes),
+  });
   return {
     items,
     itemsPerSecond: items / (of((run) => run.elapsedMs) / 1_000),
@@ -152,6 +161,7 @@ function sizeOf(items: number, runs: readonly Run[], creation: Size['creation'],
       middle: of((run) => run.pages.middle),
       last: of((run) => run.pages.last),
     },
+    exports: { jsonl: exportOf('jsonl'), csv: exportOf('csv') },
     creation,
     stream,
   };
@@ -187,4 +197,10 @@ function print(name: string, sizes: readonly Size[]): void {
     ]);
   }
   console.log(`${name}\n${table.toString()}`);
+  for (const { items, exports } of sizes) {
+    for (const [format, { itemsPerSecond, firstByteMs, memoryBytes }] of Object.entries(exports)) {
+      const speed = `${whole(itemsPerSecond)} items/s, first byte ${whole(firstByteMs)} ms`;
+      console.log(`${whole(items)} results as ${format}: ${speed}, memory ${megabytes(memoryBytes)}`);
+    }
+  }
 }
