@@ -19,7 +19,7 @@ export interface Call {
   /** Resolves when the agent's own promise has settled: until then it uses its slot. */
   readonly quiet: Promise<void>;
   /** Tells the agent to stop. A result it still returns counts; an error it throws after that does not. */
-  abort(reason: string): void;
+  abort(reason: DOMException): void;
   /** Ends the attempt as interrupted, whatever the agent still does. */
   abandon(): void;
 }
@@ -80,7 +80,7 @@ export function callAgent(
     quiet: call(),
     abort(reason) {
       aborted = true;
-      stop.abort(new DOMException(reason, 'AbortError'));
+      stop.abort(reason);
     },
     abandon() {
       // Aborted before: the timeout has nothing left to end, and would keep the process alive for as long.

@@ -3,6 +3,7 @@ import { isFinalExecution } from '../domain/states.ts';
 import type { LaneRunner } from './lane-runner.ts';
 import type { Latch } from './latch.ts';
 import type { Closing, EngineParts, OpenExecution, TakenLane } from './ports.ts';
+import { nextTurn } from './turns.ts';
 
 export interface CloseScope {
   /** The lanes of the execution that run on this node. */
@@ -92,7 +93,7 @@ async function close(parts: EngineParts, executionId: string, closing: Closing, 
     if (isFinalExecution(answer.status)) return true;
     cursor = answer.cursor;
     // Between chunks sockets and other executions get their turn.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   return false;
 }

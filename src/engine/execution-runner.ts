@@ -19,6 +19,7 @@ import { LaneRunner } from './lane-runner.ts';
 import { Latch } from './latch.ts';
 import { type OverdueCalls, OverdueNotes } from './overdue-calls.ts';
 import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
+import { nextTurn } from './turns.ts';
 
 const PAUSE_AFTER_ERROR_MS = 500;
 /** How long a stopping lane waits for aborted calls before it goes on without them. */
@@ -214,7 +215,7 @@ export class ExecutionRunner {
         if (more) for (const lane of this.#lanes.values()) lane.poke();
         else this.poke();
         // On the embedded database statements run in this thread: let sockets breathe between chunks.
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await nextTurn();
       }
     } catch (error) {
       if (codeOf(error) === 'execution_cannot_go_on' && error instanceof Error) {

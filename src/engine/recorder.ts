@@ -11,6 +11,7 @@
 import { itemError } from '../domain/item-error.ts';
 import type { LaneItem } from './lane-item.ts';
 import type { EngineParts, FailureRow, HeldLane, ItemMove, ResultRow, SettleAnswer, Settlement } from './ports.ts';
+import { nextTurn } from './turns.ts';
 
 /** Most items that one flush writes: fewer commits than with 500, and the embedded database stalls nobody yet. */
 export const FLUSH_MAX = 1_000;
@@ -166,7 +167,7 @@ export class Recorder {
       this.#outcomes > before && this.#outcomes < FLUSH_MAX && this.#parts.clock.now().getTime() < end;
     ) {
       before = this.#outcomes;
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   }
 
