@@ -131,7 +131,7 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   const feed = await started('feed', createLiveFeed(db, events, onReadError), (part) => part.stop());
 
   const engine = new Engine({
-    store: createLaneStore(db, node, presence.isAlive, now),
+    store: createLaneStore(db, node, presence.isAlive, now, kind),
     prepare: (executionId) => prepareExecution({ db, sources, now, kind }, executionId),
     inputs: createItemInputs(db, { sources, fetchDocument: createDocumentFetch(outgoing, now) }),
     agents: { load: async (versionId) => (await registry.load(versionId)).run },

@@ -67,7 +67,8 @@ const NUMBERS = {
   subscriptionsPerConnection: 'Open operations on one WebSocket connection.',
   changedItemsPerEvent: 'Items that one event of `batchExecutionUpdated` lists.',
   updateIntervalMs: 'Shortest time between two events of one subscription, in ms.',
-  sweepChunk: 'Items that one commit of a cancellation or retry touches.',
+  sweepChunk:
+    'Items that one commit of a cancellation or retry touches; twice as many where a whole execution is closed on PostgreSQL.',
 } satisfies { [name in Exclude<LimitName, RangeName>]: string };
 
 const LimitRange = builder.objectRef<Range>('LimitRange').implement({

@@ -1,25 +1,32 @@
 /** Closing open items chunk by chunk: the sweep of a cancel, of a deadline, and of an execution that cannot go on. */
 import { sql } from 'kysely';
 import { LIMITS } from '../domain/limits.ts';
-import { type ExecutionStatus, type ItemStatus, itemMoveFrom } from '../domain/states.ts';
+import { type ExecutionStatus, type ItemStatus, type ItemVerb, itemMoveFrom } from '../domain/states.ts';
 import type { CloseChunk, SweepAnswer } from '../engine/ports.ts';
 import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
 import { TIER_CHANGES } from './tier-moves.ts';
 
-/** Ordinals that one chunk looks at; bounds a chunk in which few items are open. */
-const SPAN = LIMITS.sweepChunk * 10;
+/** Most items that one chunk closes: the embedded database does it in the service's thread, which must not stall. */
+const CHUNK = { embedded: LIMITS.sweepChunk, postgres: 2 * LIMITS.sweepChunk } as const;
+/** Ordinals that one chunk looks at, in chunks; bounds one in which few items are open. */
+const SPANS = 10;
+
+const endOf = ({ cursor }: CloseChunk, kind: keyof typeof CHUNK): number => cursor + CHUNK[kind] * SPANS;
 
 /**
- * Closes up to `LIMITS.sweepChunk` open items, in a transaction of its own.
+ * Closes a chunk of open items, in a transaction of its own.
  *
  * The chunk that finds nothing open any more also ends the execution. Applies only while the execution is being
  * closed for this reason; else the answer says where it stands and nothing is written.
  */
-export async function closeItems(db: Db, executionId: string, close: CloseChunk, now: Date): Promise<SweepAnswer> {
-  const verb = close.closing === 'EXPIRE' ? 'expire' : 'cancel';
-  const to: ItemStatus = close.closing === 'EXPIRE' ? 'EXPIRED' : 'CANCELLED';
-  const statuses = itemMoveFrom(verb).filter((status) => close.running || status !== 'RUNNING');
+export async function closeItems(
+  db: Db,
+  executionId: string,
+  close: CloseChunk,
+  now: Date,
+  kind: keyof typeof CHUNK = 'embedded',
+): Promise<SweepAnswer> {
   return await db.transaction().execute(async (tx) => {
     const execution = await tx
       .selectFrom('batchExecution as x')
@@ -30,25 +37,62 @@ export async function closeItems(db: Db, executionId: string, close: CloseChunk,
     if (execution === undefined) return { cursor: null, status: 'CANCELLED', running: 0, revision: null };
     const { status, running, total } = execution;
     if (execution.closing !== close.closing) return { cursor: null, status, running, revision: null };
-    // Raw: an UPDATE that feeds counts and the change log in one round trip.
-    const { rows } = await sql<{
-      picked: number;
-      last: number | null;
-      status: ExecutionStatus | null;
-      revision: number | null;
-      running: number | null;
-    }>`/* closeItems */
+    const { rows } = await closeStatement(executionId, close, execution.revision, now, kind).execute(
+      // It has no names in camel case to look for.
+      tx.withoutPlugins(),
+    );
+    const row = rows[0];
+    const next = row?.picked === CHUNK[kind] && row.last !== null ? row.last + 1 : endOf(close, kind);
+    const ended = row?.status != null && row.status !== status;
+    return {
+      cursor: ended || next >= total ? null : next,
+      status: row?.status ?? status,
+      running: row?.running ?? running,
+      revision: row?.revision ?? null,
+    };
+  });
+}
+
+interface CloseRow {
+  picked: number;
+  last: number | null;
+  status: ExecutionStatus | null;
+  revision: number | null;
+  running: number | null;
+}
+
+/**
+ * The statement of `closeItems` at a revision of the locked execution, apart so that a test can EXPLAIN it; raw,
+ * because it is an UPDATE that feeds counts and the change log in one round trip.
+ *
+ * Nobody else moves items meanwhile: whoever does holds the execution's row, so the items that are picked are those
+ * that the update finds. It goes by a range of ordinals: a join with the picked ones is planned as a hash join with the
+ * whole execution (measured with 100,000 items: 43 ms a chunk to read them), and costs a third more where it is not.
+ */
+export function closeStatement(
+  executionId: string,
+  close: CloseChunk,
+  revision: number,
+  now: Date,
+  kind: keyof typeof CHUNK = 'embedded',
+) {
+  const end = endOf(close, kind);
+  const [verb, to]: [ItemVerb, ItemStatus] =
+    close.closing === 'EXPIRE' ? ['expire', 'EXPIRED'] : ['cancel', 'CANCELLED'];
+  const statuses = itemMoveFrom(verb).filter((status) => close.running || status !== 'RUNNING');
+  return sql<CloseRow>`/* closeItems */
 with pick as materialized (
-  select ordinal, status as was from batch_item
-  where execution_id = ${executionId} and ordinal >= ${close.cursor} and ordinal < ${close.cursor + SPAN}
+  select ordinal, status as was, tier from batch_item
+  where execution_id = ${executionId} and ordinal >= ${close.cursor} and ordinal < ${end}
     and status = any(${statuses}::text[])
-  order by ordinal limit ${LIMITS.sweepChunk}
-), moved as (
-  update batch_item i
+  order by ordinal limit ${CHUNK[kind]}
+), closed as (
+  update batch_item
   set status = ${to}, ended_at = ${now}, run_after = null,
-    error_category = null, error_code = null, error_transient = null, revision = ${execution.revision + 1}
-  from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal
-  returning i.ordinal, pick.was, i.status, i.tier as was_tier, i.tier, false as flawed
+    error_category = null, error_code = null, error_transient = null, revision = ${revision + 1}
+  where execution_id = ${executionId} and ordinal >= ${close.cursor} and ordinal < ${end}
+    and ordinal <= (select max(ordinal) from pick) and status = any(${statuses}::text[])
+), moved as (select ordinal, was, ${to} as status, tier as was_tier, tier, false as flawed from pick
 ), d as (select ${COUNT_CHANGES} from moved
 ), ${TIER_CHANGES}, x as (
   update batch_execution x set ${countMove({ now, tiers: true })}
@@ -60,17 +104,5 @@ with pick as materialized (
   select ${executionId}, x.revision, (select array_agg(ordinal) from moved) from x, d where d.n > 0
 )
 select (select count(*)::int from pick) as picked, (select max(ordinal) from pick) as last,
-  (select status from x) as status, (select revision from x) as revision, (select running from x) as running`.execute(
-      tx,
-    );
-    const row = rows[0];
-    const next = row?.picked === LIMITS.sweepChunk && row.last !== null ? row.last + 1 : close.cursor + SPAN;
-    const ended = row?.status != null && row.status !== status;
-    return {
-      cursor: ended || next >= total ? null : next,
-      status: row?.status ?? status,
-      running: row?.running ?? running,
-      revision: row?.revision ?? null,
-    };
-  });
+  (select status from x) as status, (select revision from x) as revision, (select running from x) as running`;
 }

@@ -9,8 +9,14 @@ import { fenceLanes, heldItems, type IsAlive, openExecutions, releaseLane, takeL
 import { noteOverdue } from './overdue-calls.ts';
 import { settle } from './settle.ts';
 
-/** The engine's store on a database, for the node with this id. */
-export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () => Date): LaneStore {
+/** The engine's store on a database of this kind, for the node with this id. */
+export function createLaneStore(
+  db: Db,
+  node: string,
+  isAlive: IsAlive,
+  now: () => Date,
+  kind: 'embedded' | 'postgres' = 'embedded',
+): LaneStore {
   return {
     openExecutions: async () => groupByExecution(await openExecutions(db, now())),
     openExecution: async (id) => groupByExecution(await openExecutions(db, now(), id))[0] ?? null,
@@ -25,7 +31,7 @@ export function createLaneStore(db: Db, node: string, isAlive: IsAlive, now: () 
     noteWait: (executionId, wait) => noteWait(db, executionId, wait),
     noteOverdue: (lane, overdue, reason) => noteOverdue(db, lane, overdue, reason),
     pauseExecution: (executionId, reason) => pauseExecution(db, executionId, reason, now()),
-    closeItems: (executionId, close) => closeItems(db, executionId, close, now()),
+    closeItems: (executionId, close) => closeItems(db, executionId, close, now(), kind),
     previousResult: (executionId, ordinal, tier) => previousResult(db, executionId, ordinal, tier),
     appendLogs: (lines) => appendLogs(db, lines),
     refusedData,
