@@ -11,9 +11,8 @@ import { systemClock } from './engine/clock.ts';
 import { Engine } from './engine/engine.ts';
 import { Loaders } from './graphql/context.ts';
 import { createExecutionPubSub } from './graphql/execution-pubsub.ts';
-import { buildSchema } from './graphql/schema.ts';
 import { createLogger, type Logger } from './log.ts';
-import { type RunningServer, startServer } from './server/server.ts';
+import type { RunningServer } from './server/server.ts';
 import { authenticate, stillValid } from './services/authenticate.ts';
 import { bootstrap } from './services/bootstrap.ts';
 import { createChangeLog } from './services/change-log.ts';
@@ -37,6 +36,8 @@ import { countForeignSecrets } from './store/secrets.ts';
 /** How long items that run may finish in when the service stops, in ms. */
 const DRAIN_MS = 2_000;
 const POLL_MS = 1_000;
+/** How long the start waits at most for what was interrupted to go on, in ms. */
+const RESUME_MS = 1_000;
 
 /** The service as it runs. */
 export interface RunningApp {
@@ -164,7 +165,10 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   const { madeKey } = await bootstrap(deps, config.rootKey);
   await started('engine', engine, (part) => part.stop());
   await engine.start();
-  // What was interrupted goes on meanwhile: a pinned version needs none of the files that are looked through here.
+  // What was interrupted goes on first: the rest would keep both cores for a second, and pinned versions need none of it.
+  await engine.resumed(RESUME_MS);
+  const { startServer } = await import('./server/server.ts');
+  const { buildSchema } = await import('./graphql/schema.ts');
   await registry.start();
   const drafts = createDraftSweep(deps, onError);
   await started('drafts', drafts, (part) => part.stop());

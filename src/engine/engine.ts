@@ -42,6 +42,21 @@ export class Engine {
     await this.#poll();
   }
 
+  /**
+   * Resolves when every execution that is known here has called an agent, or has none to call at the moment.
+   *
+   * At most `withinMs` later: an agent may take long to load, or wait out its rate limit.
+   */
+  async resumed(withinMs: number): Promise<void> {
+    const begun = Promise.all([...this.#runners.values()].map((runner) => runner.begun()));
+    let cancel: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#parts.clock.after(withinMs, resolve);
+    });
+    await Promise.race([begun, late]);
+    cancel();
+  }
+
   /** Gives every lane back; resolves when nothing of the engine runs any more. Calls that ignore their abort may. */
   async stop(): Promise<void> {
     this.#state = 'stopped';

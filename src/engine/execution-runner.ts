@@ -54,6 +54,7 @@ export class ExecutionRunner {
   readonly #overdueNotes: OverdueNotes;
   #cancelDeadline: (() => void) | null = null;
   #stopping = false;
+  readonly #looked = Promise.withResolvers<void>();
   /** Resolves when this node has nothing more to do for the execution. */
   readonly done: Promise<void>;
 
@@ -64,6 +65,12 @@ export class ExecutionRunner {
     this.#itemCancels = new ItemCancels(parts.store);
     this.#overdueNotes = new OverdueNotes(parts, shared.overdue);
     this.done = this.#run();
+  }
+
+  /** Resolves when each of its lanes here has called an agent, or has nothing to call one for at the moment. */
+  async begun(): Promise<void> {
+    await this.#looked.promise;
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.begun));
   }
 
   /** Looks at the execution again. */
@@ -106,6 +113,7 @@ export class ExecutionRunner {
     while (!this.#stopping) {
       try {
         if (await this.#look()) break;
+        this.#looked.resolve();
         // A look that waited itself has taken the wake-up of a stop: nobody would give another.
         if (!this.#stopping) await this.#wake.wait();
       } catch (error) {
@@ -113,6 +121,7 @@ export class ExecutionRunner {
         await this.#pause(PAUSE_AFTER_ERROR_MS);
       }
     }
+    this.#looked.resolve();
     this.#cancelDeadline?.();
     await Promise.all([...this.#laneRuns, this.#preparing]);
   }

@@ -57,6 +57,7 @@ export class LaneRunner {
   #halted = false;
   #interruption: Interruption | null = null;
   #end: LaneEnd | null = null;
+  readonly #begun = Promise.withResolvers<void>();
 
   constructor(parts: EngineParts, taken: TakenLane, agents: readonly AgentRun[], shared: LaneShared, hooks: LaneHooks) {
     this.#parts = parts;
@@ -119,6 +120,7 @@ export class LaneRunner {
       isBudgeted: () => this.#tuning.isBudgeted,
       opened: (item, call) => {
         item.call = call;
+        this.#begun.resolve();
       },
       overdue: () => shared.overdue.began(lane, parts.clock.now()),
       closed: (item) => this.#closed(item),
@@ -132,7 +134,10 @@ export class LaneRunner {
       while (this.#end === null && !(this.#halted && this.#busy.size === 0)) {
         if (!this.#halted && !this.#paused && this.#intake.wantsMore(this.#limit.concurrency)) {
           await this.#intake.claim();
-        } else await this.#wake.wait();
+        } else {
+          if (this.#paused || this.#intake.isEmpty) this.#begun.resolve();
+          await this.#wake.wait();
+        }
       }
       await this.#recorder.flushed();
       if (this.#end === null) {
@@ -141,8 +146,14 @@ export class LaneRunner {
       }
       return this.#end ?? 'halted';
     } finally {
+      this.#begun.resolve();
       this.#lose();
     }
+  }
+
+  /** Resolves when it has called an agent, or has nothing to call one for at the moment. */
+  get begun(): Promise<void> {
+    return this.#begun.promise;
   }
 
   /** The lane as this node holds it. */

@@ -1,6 +1,6 @@
 /** The pub/sub through which the engine tells of new revisions. */
 import { setMaxListeners } from 'node:events';
-import { createPubSub } from 'graphql-yoga';
+import { createPubSub } from '@graphql-yoga/subscription';
 import { EXECUTION_TOPIC, type ExecutionChanged } from '../services/execution-events.ts';
 import type { Publish } from '../services/ports.ts';
 
