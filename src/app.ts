@@ -189,6 +189,8 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
     config,
   });
   await started('server', server, (part) => part.stop());
+  // For the log, which tells of broken files: a create looks at the files of the agents that it names.
+  registry.refresh().catch(onError);
   return { url: server.url, kind, madeKey, loginLink: () => server.loginLink() };
 }
 

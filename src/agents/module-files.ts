@@ -23,7 +23,7 @@ export interface ModuleFiles {
   /** Looks at every file, and forgets those that are gone. */
   lookAtAll(): Promise<void>;
   problems(): readonly FileProblem[];
-  /** Resolves when no file is being looked at. */
+  /** Looks at nothing more by itself; resolves when no file is being looked at. */
   quiet(): Promise<void>;
 }
 
@@ -60,6 +60,7 @@ export function createModuleFiles(
   const known = new Map<string, Known>();
   const queues = new Map<string, LimitFunction>();
   const looking = new Set<Promise<unknown>>();
+  let isOver = false;
 
   async function lookNow(name: string): Promise<Offer | null> {
     const files = (await listAgentFiles(folder)).get(name);
@@ -116,10 +117,11 @@ export function createModuleFiles(
     look,
     async lookAtAll() {
       const names = new Set([...(await listAgentFiles(folder)).keys(), ...known.keys()]);
-      await pLimit(LOOKS_AT_ONCE).map(names, look);
+      await pLimit(LOOKS_AT_ONCE).map(names, (name) => (isOver ? null : look(name)));
     },
     problems: () => [...known.values()].flatMap(({ outcome }) => ('problem' in outcome ? [outcome.problem] : [])),
     async quiet() {
+      isOver = true;
       while (looking.size > 0) await Promise.allSettled(looking);
     },
   };

@@ -55,7 +55,7 @@ export interface RegistryOptions {
 /** The catalogue of agents, and the way to their code. */
 export interface AgentRegistry extends AgentCatalog {
   readonly load: LoadAgent;
-  /** Registers what is there; resolves when every file was looked at. Broken module files do not make it fail. */
+  /** Registers the built-in agents; from then on every agent is found. A module's file is looked at when it is asked for. */
   start(): Promise<void>;
   /** Ends the threads of agents; resolves when they are gone and no file is being looked at. */
   stop(): Promise<void>;
@@ -101,10 +101,7 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
 
   return {
     load,
-    async start() {
-      await startBuiltIns();
-      await modules.lookAtAll();
-    },
+    start: startBuiltIns,
     async stop() {
       await threads.stop();
       await modules.quiet();

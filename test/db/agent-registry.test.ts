@@ -53,6 +53,7 @@ describeDatabases('agent registry', (open) => {
   test('built-in agents are offered by name and by id, and run', async () => {
     const { registry, version, answer } = registryOf();
     await registry.start();
+    await registry.refresh();
     const echo = await registry.resolve('proj_any', 'echo');
     expect(echo?.agent).toMatchObject({ name: 'echo', kind: 'BUILT_IN', projectId: null });
     expect((await version(echo?.agent.id ?? ''))?.id).toBe(echo?.version.id);
@@ -60,6 +61,30 @@ describeDatabases('agent registry', (open) => {
     expect(await version('document-report')).toMatchObject({ kind: 'BUILT_IN' });
     expect(await version('no-such-agent')).toBeNull();
     expect(await version(newId('Agent'))).toBeNull();
+  });
+
+  test('a start waits for no file; a file is looked at once its agent is asked for, or all are', async () => {
+    const [good, broken] = [freshName(), freshName()];
+    const { registry, told, version } = registryOf({
+      [`${good}.mjs`]: `export default () => 'good';`,
+      [`${broken}.mjs`]: `throw new Error('it is broken');`,
+    });
+    await registry.start();
+    expect(told).toEqual([]);
+    expect(await version('echo')).toMatchObject({ kind: 'BUILT_IN' });
+    expect(await version(good)).toMatchObject({ kind: 'MODULE', version: 1 });
+    expect(told).toEqual([]);
+    await registry.refresh();
+    expect(told).toEqual([expect.stringContaining(`${broken}.mjs`)]);
+  });
+
+  test('once it is stopped, a registry looks at no more files by itself', async () => {
+    const broken = freshName();
+    const { registry, told } = registryOf({ [`${broken}.mjs`]: `throw new Error('it is broken');` });
+    await registry.start();
+    await registry.stop();
+    await registry.refresh();
+    expect(told).toEqual([]);
   });
 
   test('a module may export a function or an object, and import files and Node modules under any name', async () => {
@@ -80,6 +105,7 @@ describeDatabases('agent registry', (open) => {
         };`,
     });
     await registry.start();
+    await registry.refresh();
     expect(registry.problems()).toEqual([]);
     expect(await answer((await version(plain))?.id)).toBe('plain');
     const found = await version(whole);
@@ -92,6 +118,7 @@ describeDatabases('agent registry', (open) => {
     const name = freshName();
     const first = registryOf({ [`${name}.ts`]: `export default () => 'one';` });
     await first.registry.start();
+    await first.registry.refresh();
     const one = await first.version(name);
     first.write(`${name}.ts`, `export default () => 'two';`);
     const two = await first.version(name);
@@ -110,6 +137,7 @@ describeDatabases('agent registry', (open) => {
       [`${name}.ts`]: `import { word } from './_word.ts'; export default () => word;`,
     });
     await registry.start();
+    await registry.refresh();
     const one = await version(name);
     write('_word.ts', `export const word = 'two';`);
     const two = await version(name);
@@ -127,6 +155,7 @@ describeDatabases('agent registry', (open) => {
     const name = freshName();
     const { registry, agentsDir, version } = registryOf({ [`${name}.js`]: `export default () => 1;` });
     await registry.start();
+    await registry.refresh();
     const file = path.join(agentsDir, `${name}.js`);
     const ids = new Set<string | undefined>();
     for (let round = 0; round < 5; round += 1) {
@@ -147,6 +176,7 @@ describeDatabases('agent registry', (open) => {
     const options = { db: other, newId, agentsDir, dataDir: root, now: () => new Date(), ...outside() };
     const registry = createRegistry({ ...options, onProblem: ({ reason }) => told.push(reason) });
     await registry.start();
+    await registry.refresh();
     expect(told).toEqual(['the name echo belongs to a module agent']);
     expect((await registry.resolve('proj_any', 'echo'))?.agent.kind).toBe('MODULE');
     expect((await registry.resolve('proj_any', 'document-report'))?.agent.kind).toBe('BUILT_IN');
@@ -180,6 +210,7 @@ describeDatabases('agent registry', (open) => {
       'addon.node': 'binary',
     });
     await registry.start();
+    await registry.refresh();
     const reasons = new Map(
       registry.problems().map(({ file, reason }) => [path.basename(file).replace('twice.js', 'twice.ts'), reason]),
     );
@@ -198,6 +229,7 @@ describeDatabases('agent registry', (open) => {
       [`${name}.ts`]: `if (globalThis.brokenNow) throw new Error('gone'); export default { threaded: false, run: () => 1 };`,
     });
     await registry.start();
+    await registry.refresh();
     const { id = '' } = (await version(name)) ?? {};
     Reflect.set(globalThis, 'brokenNow', true);
     for (const versionId of [id, newId('AgentVersion')]) {
@@ -215,6 +247,7 @@ describeDatabases('agent registry', (open) => {
       [`${own}.ts`]: `export default { threaded: false, ${run} };`,
     });
     await registry.start();
+    await registry.refresh();
     expect(await answer((await version(own))?.id)).toBe(threadId);
     expect(await answer((await version(shared))?.id)).not.toBe(threadId);
     await registry.stop();
@@ -225,6 +258,7 @@ describeDatabases('agent registry', (open) => {
     const name = freshName();
     const { registry, version, root } = registryOf({ [`${name}.ts`]: `export default () => 'true';` });
     await registry.start();
+    await registry.refresh();
     const found = await version(name);
     const file = path.join(root, 'data', 'agents-cache', `${found?.contentHash}.mjs`);
     expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -263,6 +297,7 @@ describeDatabases('agent registry', (open) => {
       [`${older}.ts`]: `export default { run() {}, configSchema: { $schema: 'http://json-schema.org/draft-07/schema#', type: 'object', properties: ${properties} } };`,
     });
     await registry.start();
+    await registry.refresh();
     const check = async (name: string, config: unknown) =>
       registry.configProblems((await version(name))?.id ?? '', config);
     expect(await check(newer, { count: 1, 'a/b': 'x' })).toEqual([]);
