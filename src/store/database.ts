@@ -1,6 +1,5 @@
 /** The database behind everything: PostgreSQL when an address is given, else the embedded one. */
 import type { Kysely, Transaction } from 'kysely';
-import { openEmbedded } from './embedded.ts';
 import { createMaintenance } from './maintenance.ts';
 import { migrateToLatest, requireMigrated } from './migrate.ts';
 import { openPostgres, type PostgresOptions } from './postgres.ts';
@@ -44,6 +43,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
 }
 
 async function openOwn(dataDir: string, onError: (error: unknown) => void): Promise<OpenDatabase> {
+  // Half a megabyte that is of no use to a service on a server.
+  const { openEmbedded } = await import('./embedded.ts');
   const { db, close, isQuiet } = await openEmbedded(dataDir);
   try {
     await migrateToLatest(db);

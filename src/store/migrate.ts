@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { FileMigrationProvider, Migrator } from 'kysely/migration';
 import type { Database } from './tables.ts';
 
@@ -28,6 +28,7 @@ export class PendingMigrationsError extends Error {
  * and those that come late find nothing to do.
  */
 export async function migrateToLatest(db: Kysely<Database>): Promise<string[]> {
+  if (await isUpToDate(db)) return [];
   const { error, results = [] } = await migrator(db).migrateToLatest();
   if (error !== undefined) throw error;
   return results.map((result) => result.migrationName);
@@ -35,9 +36,27 @@ export async function migrateToLatest(db: Kysely<Database>): Promise<string[]> {
 
 /** Throws PendingMigrationsError unless every migration is applied. */
 export async function requireMigrated(db: Kysely<Database>): Promise<void> {
+  if (await isUpToDate(db)) return;
   const migrations = await migrator(db).getMigrations();
   const pending = migrations.filter((one) => one.executedAt === undefined).map((one) => one.name);
   if (pending.length > 0) throw new PendingMigrationsError(pending);
+}
+
+/**
+ * Whether the database has exactly the migrations of this version, by their names.
+ *
+ * Asked first, because the migrator reads the whole catalogue and loads every file before it finds nothing to do
+ * (measured: 0.9 of the 2.3 s of processor time that opening an embedded database took).
+ */
+async function isUpToDate(db: Kysely<Database>): Promise<boolean> {
+  // Raw: the table is the migrator's own, and may not be there.
+  const { rows: tables } = await sql<{ known: boolean }>`
+    select to_regclass('kysely_migration') is not null as known`.execute(db);
+  if (tables[0]?.known !== true) return false;
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
+  const applied = new Set(rows.map(({ name }) => name));
+  const files = (await fs.readdir(FOLDER)).filter((file) => file.endsWith('.ts'));
+  return files.length === applied.size && files.every((file) => applied.has(path.parse(file).name));
 }
 
 function migrator(db: Kysely<Database>): Migrator {

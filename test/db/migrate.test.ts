@@ -3,9 +3,10 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { sql } from 'kysely';
 import { afterEach, expect, inject, test } from 'vitest';
 import { openDatabase } from '../../src/store/database.ts';
-import { migrateToLatest, PendingMigrationsError } from '../../src/store/migrate.ts';
+import { migrateToLatest, PendingMigrationsError, requireMigrated } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { databaseUrl, runStatement } from '../support/postgres-server.ts';
 
@@ -58,4 +59,15 @@ test('a start on a server that lacks migrations is refused with the command to r
   expect(opened.kind).toBe('postgres');
   await opened.close();
   await opened.close();
+});
+
+test('one migration that is missing is named, and one that is not known here is refused', async () => {
+  const { db, close } = await openPostgres({ url: await emptyDatabase(), onIdleError: () => undefined });
+  cleanups.push(close);
+  const applied = await migrateToLatest(db);
+  const last = applied.at(-1) ?? '';
+  expect(await migrateToLatest(db)).toEqual([]);
+  await sql`update kysely_migration set name = '9999_of_a_newer_version' where name = ${last}`.execute(db);
+  await expect(requireMigrated(db)).rejects.toThrow(last);
+  await expect(migrateToLatest(db)).rejects.toThrow('9999_of_a_newer_version');
 });
