@@ -56,8 +56,6 @@ export interface ItemCalls {
   parked(tier: TierCalls, until: Date): void;
   /** Gives back what `admit` took. */
   release(): void;
-  /** An agent is being called for the item. */
-  opened(item: LaneItem, call: Call): void;
   /** A call was told to stop, or has failed; the answer is to be called at its end. */
   overdue(): () => void;
   /** The lane has recorded all that this slot does for the item; its last call may still be going on. */
@@ -129,7 +127,7 @@ async function attempt(
             const contextFor = (own: Pick<AgentContext, 'signal'>) => contextOf(calls, item, input, previous, own);
             const whole = input.begin === undefined ? run : afterBegin(input.begin, run);
             call = callAgent(whole, contextFor, taken.spec.execution.itemTimeoutMs, parts.clock);
-            calls.opened(item, call);
+            item.call = call;
             return call.end;
           })
         : ({ kind: 'interrupted' } as const);

@@ -6,9 +6,9 @@
  */
 import type { ItemError } from '../domain/item-error.ts';
 import { FATAL_DEATHS, inputMissing, workerCrash } from './lane-failures.ts';
-import { type LaneItem, toLaneItem } from './lane-item.ts';
+import { type LaneItem, type Move, toLaneItem } from './lane-item.ts';
 import { patiently } from './patience.ts';
-import type { ClaimAnswer, EngineParts, ItemInput, ItemMove, TakenLane } from './ports.ts';
+import type { ClaimAnswer, EngineParts, ItemInput, TakenLane } from './ports.ts';
 import { FLUSH_MAX } from './recorder.ts';
 
 /** Due times this near are waited out together, so that scattered backoffs do not each cost a claim. */
@@ -43,7 +43,6 @@ export class LaneIntake {
   readonly #taken: TakenLane;
   readonly #hooks: IntakeHooks;
   readonly #held = new Map<number, LaneItem>();
-  readonly #inputs = new Map<number, ItemInput>();
   /** Cancelled by themselves; some may be in the answer of a claim that is under way. */
   readonly #cancelled = new Set<number>();
   /** Claimed and not started, by whether the start must be committed first. */
@@ -140,9 +139,9 @@ export class LaneIntake {
     const afterDeath = this.#waiting.get(item);
     if (afterDeath === undefined) return null;
     this.#waiting.delete(item);
-    const input = this.#inputs.get(item.ordinal);
-    this.#inputs.delete(item.ordinal);
-    if (input !== undefined) return { input, afterDeath };
+    const { input } = item;
+    item.input = null;
+    if (input !== null) return { input, afterDeath };
     this.#hooks.fail(item, inputMissing());
     this.nextAlone();
     return null;
@@ -151,7 +150,7 @@ export class LaneIntake {
   /** Puts an item back that did not start after all; it is not made ready again by itself. */
   putBack(item: LaneItem, { input, afterDeath }: Start): void {
     if (this.#dropped(item)) return;
-    this.#inputs.set(item.ordinal, input);
+    item.input = input;
     this.#waiting.set(item, afterDeath);
   }
 
@@ -168,7 +167,7 @@ export class LaneIntake {
   }
 
   /** The item's move is in the database, or was refused there. */
-  written(item: LaneItem, move: Omit<ItemMove, 'was' | 'wasTier'>): void {
+  written(item: LaneItem, move: Move): void {
     if (move.to === 'QUEUED' || move.to === 'RUNNING') return;
     this.#held.delete(item.ordinal);
     if (move.runAfter !== null) this.#expectDue(move.runAfter.getTime());
@@ -216,7 +215,6 @@ export class LaneIntake {
   #dropped(item: LaneItem): boolean {
     if (this.#cancelled.size === 0 || !this.#cancelled.has(item.ordinal)) return false;
     this.#held.delete(item.ordinal);
-    this.#inputs.delete(item.ordinal);
     return true;
   }
 
@@ -225,7 +223,7 @@ export class LaneIntake {
     const ordinals = items.map((item) => item.ordinal);
     const { inputs } = this.#parts;
     const loaded = await this.#patiently(() => inputs.load(this.#taken.lane.executionId, ordinals));
-    for (const [ordinal, input] of loaded ?? []) this.#inputs.set(ordinal, input);
+    for (const item of items) item.input = loaded?.get(item.ordinal) ?? null;
   }
 
   /** Asks the database until it answers; null when the lane has left meanwhile. */

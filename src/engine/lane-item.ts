@@ -1,7 +1,14 @@
-/** An item in a lane's hands, and the moves that a lane makes with it. */
+/**
+ * An item in a lane's hands, and the moves that a lane makes with it.
+ *
+ * What it needs for a while is a field of it and no entry of a map: a map that items pass through by the thousand is
+ * replaced by a copy of itself now and then, and the copies before it keep alive what they held until the collector
+ * comes to them, which may be late (measured with inputs, calls and outcomes in maps: twice as much outlived its item).
+ */
 import type { ItemError } from '../domain/item-error.ts';
 import type { ItemStatus } from '../domain/states.ts';
-import type { ClaimedItem, ItemMove } from './ports.ts';
+import type { Call } from './attempt.ts';
+import type { ClaimedItem, FailureRow, ItemInput, ItemMove, ResultRow } from './ports.ts';
 
 export interface LaneItem {
   readonly ordinal: number;
@@ -18,15 +25,35 @@ export interface LaneItem {
   startedAt: Date | null;
   /** When its present attempt started; null while none has here. */
   calledAt: Date | null;
+  /** From when it was loaded to its start. */
+  input: ItemInput | null;
+  /** The call of its agent, until its outcome is recorded. */
+  call: Call | null;
+  /** What its next flush writes of it; null while nothing waits for one. */
+  staged: Staged | null;
 }
 
 /** A claimed item as a lane holds it. */
 export function toLaneItem(claimed: ClaimedItem): LaneItem {
   const { ordinal, status, tier, attempt, charged, deaths, startedAt } = claimed;
-  return { ordinal, recorded: status, recordedTier: tier, tier, attempt, charged, deaths, startedAt, calledAt: null };
+  return {
+    ...{ ordinal, recorded: status, recordedTier: tier, tier, attempt, charged, deaths, startedAt },
+    ...{ calledAt: null, input: null, call: null, staged: null },
+  };
 }
 
-type Move = Omit<ItemMove, 'was' | 'wasTier'>;
+/** A move before it is known what the database has. */
+export type Move = Omit<ItemMove, 'was' | 'wasTier'>;
+
+/** What waits to be written of an item: its last move, and the rows that it and those before it append. */
+export interface Staged {
+  readonly item: LaneItem;
+  move: Move;
+  /** Whether this is more than a start, and so worth a flush of its own. */
+  outcome: boolean;
+  results: readonly ResultRow[];
+  failures: readonly FailureRow[];
+}
 
 const base = (item: LaneItem): Omit<Move, 'to'> => ({
   ordinal: item.ordinal,

@@ -14,7 +14,6 @@ import type { ItemError } from '../domain/item-error.ts';
 import { isClaimable, isFinalExecution } from '../domain/states.ts';
 import { rulesOf } from '../domain/tier-output.ts';
 import { Admission } from './admission.ts';
-import type { Call } from './attempt.ts';
 import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
 import type { LaneEnd, LaneHooks, LaneShared, LaneTuning } from './lane-contract.ts';
 import { LaneIntake } from './lane-intake.ts';
@@ -40,14 +39,13 @@ export class LaneRunner {
   readonly #itemCalls: ItemCalls;
   readonly #admission: Admission;
   readonly #wake = new Latch();
-  // By item, not by ordinal: a call that ignores its timeout may still go on when the item is claimed again.
-  readonly #calls = new Map<LaneItem, Call>();
   readonly #limit: LimitFunction;
   /** Items that may start, in order; each of the limit's slots takes one after the other. */
   #ready: LaneItem[] = [];
   /** Slots asked of the limit, and those of them that it has given. */
   #asked = 0;
   #open = 0;
+  // By item, not by ordinal: a call that ignores its timeout may still go on when the item is claimed again.
   readonly #busy = new Set<LaneItem>();
   /** Of these, items that were cancelled by themselves. */
   readonly #cancelled = new Set<LaneItem>();
@@ -116,7 +114,6 @@ export class LaneRunner {
         ),
       interruption: (item) => this.#interruption ?? (this.#cancelled.has(item) ? 'CANCELLED' : null),
       isBudgeted: () => this.#tuning.isBudgeted,
-      opened: (item, call) => void this.#calls.set(item, call),
       overdue: () => shared.overdue.began(lane, parts.clock.now()),
       closed: (item) => this.#closed(item),
     };
@@ -186,20 +183,23 @@ export class LaneRunner {
     if (this.#interruption !== null) return;
     this.#interruption = reason;
     this.#admission.recheck();
-    for (const call of this.#calls.values()) call.abort(ABORT_TEXTS[reason]);
+    for (const { call } of this.#busy) call?.abort(ABORT_TEXTS[reason]);
   }
 
   /** Drops items that the database has as CANCELLED: starts none of them, and aborts the calls of those that run. */
   cancelItems(ordinals: readonly number[]): void {
     const chosen = new Set(ordinals);
-    for (const item of this.#busy) if (chosen.has(item.ordinal)) this.#cancelled.add(item);
-    for (const [item, call] of this.#calls) if (chosen.has(item.ordinal)) call.abort(ABORT_TEXTS.item);
+    for (const item of this.#busy) {
+      if (!chosen.has(item.ordinal)) continue;
+      this.#cancelled.add(item);
+      item.call?.abort(ABORT_TEXTS.item);
+    }
     this.#intake.drop(ordinals);
   }
 
   /** Ends every attempt as interrupted, also those whose agent ignores its abort. */
   abandon(): void {
-    for (const call of this.#calls.values()) call.abandon();
+    for (const { call } of this.#busy) call?.abandon();
   }
 
   /** Leaves at once and writes nothing more: the execution has ended elsewhere, or the database is away at a stop. */
@@ -287,7 +287,7 @@ export class LaneRunner {
   #closed(item: LaneItem): void {
     this.#busy.delete(item);
     this.#cancelled.delete(item);
-    this.#calls.delete(item);
+    item.call = null;
     this.#wake.set();
   }
 
@@ -322,9 +322,9 @@ export class LaneRunner {
     this.#startNothing();
     this.#intake.stop();
     this.#recorder.lose();
-    for (const call of this.#calls.values()) {
-      call.abort('Another node runs this item.');
-      call.abandon();
+    for (const { call } of this.#busy) {
+      call?.abort('Another node runs this item.');
+      call?.abandon();
     }
     this.#wake.set();
   }

@@ -10,7 +10,7 @@ const HELD: SettleAnswer = { held: true, status: 'RUNNING', closing: false, refu
 
 const item = (ordinal: number): LaneItem => ({
   ...{ ordinal, recorded: 'QUEUED', recordedTier: 0, tier: 0, attempt: 1 },
-  ...{ charged: 0, deaths: 0, startedAt: AT, calledAt: AT },
+  ...{ charged: 0, deaths: 0, startedAt: AT, calledAt: AT, input: null, call: null, staged: null },
 });
 const result = (ordinal: number, data = '1') => ({
   result: {
