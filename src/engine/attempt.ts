@@ -25,7 +25,7 @@ export interface Call {
 }
 
 /** An abort signal that is only made when someone asks for it: that is a third of what a short call costs. */
-class CallSignal {
+export class CallSignal {
   #controller: AbortController | null = null;
   #reason: DOMException | null = null;
 
@@ -49,7 +49,7 @@ class CallSignal {
  */
 export function callAgent(
   run: AgentRun,
-  contextFor: (call: Pick<AgentContext, 'signal'>) => AgentContext,
+  contextFor: (stop: CallSignal) => AgentContext,
   timeoutMs: number,
   clock: Clock,
 ): Call {

@@ -1,5 +1,5 @@
 /** One item's way through its tiers while it holds a slot: call, record, next. */
-import type { AgentContext, AgentLog, AgentRun } from '../domain/agent-context.ts';
+import type { AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import { outputMismatch } from '../domain/output-rules.ts';
@@ -7,8 +7,9 @@ import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { OutputRules } from '../domain/tier-output.ts';
 import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../domain/usage.ts';
 import type { AgentGate } from './agent-gate.ts';
-import { type AttemptEnd, type Call, callAgent } from './attempt.ts';
+import { type AttemptEnd, type Call, type CallSignal, callAgent } from './attempt.ts';
 import type { AttemptLogs } from './attempt-logs.ts';
+import { CallContext } from './call-context.ts';
 import {
   type LaneItem,
   toCancelled,
@@ -124,7 +125,7 @@ async function attempt(
     const ended =
       calls.interruption(item) === null
         ? await gate.watch(() => {
-            const contextFor = (own: Pick<AgentContext, 'signal'>) => contextOf(calls, item, input, previous, own);
+            const contextFor = (stop: CallSignal) => new CallContext(calls, item, input, previous, stop);
             const whole = input.begin === undefined ? run : afterBegin(input.begin, run);
             call = callAgent(whole, contextFor, taken.spec.execution.itemTimeoutMs, parts.clock);
             item.call = call;
@@ -242,36 +243,4 @@ function interrupt(calls: ItemCalls, item: LaneItem, at: Date): void {
   if (reason === 'CANCELLED') calls.recorder.stage(item, toCancelled(item, at));
   else if (reason === 'EXPIRED') calls.recorder.stage(item, toExpired(item, at));
   else calls.recorder.stage(item, toReturned(item));
-}
-
-function contextOf(
-  calls: ItemCalls,
-  item: LaneItem,
-  input: ItemInput,
-  previous: unknown,
-  call: Pick<AgentContext, 'signal'>,
-): AgentContext {
-  const { taken } = calls;
-  const { executionId } = taken.lane;
-  const tier = taken.spec.tiers[item.tier];
-  const { attempt, ordinal, tier: tierNumber } = item;
-  let log: AgentLog | null = null;
-  return {
-    item: input.item,
-    previous,
-    userMessage: tier?.userMessage ?? null,
-    config: tier?.config ?? {},
-    tier: item.tier,
-    round: taken.round,
-    attempt,
-    idempotencyKey: `${executionId}:${taken.round}:${item.ordinal}:${item.tier}`,
-    get signal() {
-      return call.signal;
-    },
-    // Most calls log nothing.
-    log: (...line) => {
-      log ??= calls.logs.open({ executionId, ordinal, tier: tierNumber, round: taken.round, attempt });
-      log(...line);
-    },
-  };
 }
