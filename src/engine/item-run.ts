@@ -126,7 +126,7 @@ async function attempt(
       calls.interruption(item) === null
         ? await gate.watch(() => {
             const contextFor = (stop: CallSignal) => new CallContext(calls, item, input, previous, stop);
-            const whole = input.begin === undefined ? run : afterBegin(input.begin, run);
+            const whole = input.begin === null ? run : afterBegin(input.begin, run);
             call = callAgent(whole, contextFor, taken.spec.execution.itemTimeoutMs, parts.clock);
             item.call = call;
             return call.end;
