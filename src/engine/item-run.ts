@@ -7,7 +7,7 @@ import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { OutputRules } from '../domain/tier-output.ts';
 import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../domain/usage.ts';
 import type { AgentGate } from './agent-gate.ts';
-import { type AttemptEnd, type Call, type CallSignal, callAgent } from './attempt.ts';
+import { AgentCall, type AttemptEnd, type Call, CallSignal } from './attempt.ts';
 import type { AttemptLogs } from './attempt-logs.ts';
 import { CallContext } from './call-context.ts';
 import {
@@ -113,9 +113,8 @@ async function attempt(
   previous: unknown,
   afterDeath: boolean,
 ): Promise<'over' | 'again' | StorableResult> {
-  const { parts, taken, recorder } = calls;
-  const { run, gate, rules } = tierOf(calls, item);
-  let call: Call | null = null;
+  const { parts, recorder } = calls;
+  const { gate, rules } = tierOf(calls, item);
   try {
     item.attempt += 1;
     item.calledAt = parts.clock.now();
@@ -124,14 +123,9 @@ async function attempt(
     if (afterDeath) await recorder.written(item);
     const ended =
       calls.interruption(item) === null
-        ? await gate.watch(() => {
-            const contextFor = (stop: CallSignal) => new CallContext(calls, item, input, previous, stop);
-            const whole = input.begin === null ? run : afterBegin(input.begin, run);
-            call = callAgent(whole, contextFor, taken.spec.execution.itemTimeoutMs, parts.clock);
-            item.call = call;
-            return call.end;
-          })
+        ? await gate.watch(() => open(calls, item, input, previous).end)
         : ({ kind: 'interrupted' } as const);
+    const { call } = item;
     const end = rules !== null && ended?.kind === 'result' ? await checked(parts, rules, ended.result) : ended;
     // The storm took up again between the admission and the call: none was made.
     if (end === null) item.attempt -= 1;
@@ -141,7 +135,7 @@ async function attempt(
     // What came from the call itself came at its end.
     const isOver = end === null || end.kind === 'result' || end.kind === 'again';
     const stopped = isOver ? null : calls.overdue();
-    await quietOf(call);
+    await call?.quiet;
     stopped?.();
     if (!goesOn) return 'over';
     return end?.kind === 'result' ? end.result : 'again';
@@ -150,13 +144,22 @@ async function attempt(
   }
 }
 
+/** Calls the agent. */
+function open(calls: ItemCalls, item: LaneItem, input: ItemInput, previous: unknown): Call {
+  const { run } = tierOf(calls, item);
+  const stop = new CallSignal();
+  const context = new CallContext(calls, item, input, previous, stop);
+  const whole = input.begin === null ? run : afterBegin(input.begin, run);
+  const call = new AgentCall(whole, context, stop, calls.taken.spec.execution.itemTimeoutMs, calls.parts.clock);
+  item.call = call;
+  return call;
+}
+
 /** A result that keeps the rules of its tier, else the error that it is. */
 async function checked({ outputs }: EngineParts, rules: OutputRules, result: StorableResult): Promise<AttemptEnd> {
   const misses = await outputs.misses(rules, result);
   return misses.total === 0 ? { kind: 'result', result } : { kind: 'error', error: outputMismatch(misses, result) };
 }
-
-const quietOf = (call: Call | null): Promise<void> | undefined => call?.quiet;
 
 function tierOf(calls: ItemCalls, item: LaneItem): TierCalls {
   const tier = calls.tiers[item.tier];
