@@ -37,8 +37,18 @@ export interface LaneItem {
 export function toLaneItem(claimed: ClaimedItem): LaneItem {
   const { ordinal, status, tier, attempt, charged, deaths, startedAt } = claimed;
   return {
-    ...{ ordinal, recorded: status, recordedTier: tier, tier, attempt, charged, deaths, startedAt },
-    ...{ calledAt: null, input: null, call: null, staged: null },
+    ordinal,
+    recorded: status,
+    recordedTier: tier,
+    tier,
+    attempt,
+    charged,
+    deaths,
+    startedAt,
+    calledAt: null,
+    input: null,
+    call: null,
+    staged: null,
   };
 }
 
@@ -55,51 +65,37 @@ export interface Staged {
   failures: readonly FailureRow[];
 }
 
-const base = (item: LaneItem): Omit<Move, 'to'> => ({
-  ordinal: item.ordinal,
-  tier: item.tier,
-  attempt: item.attempt,
-  charged: item.charged,
-  deaths: item.deaths,
-  runAfter: null,
-  startedAt: item.startedAt,
-  endedAt: null,
-  error: null,
-  flawed: false,
-});
+/** What some moves say besides. */
+type MoveFacts = Partial<Pick<Move, 'runAfter' | 'endedAt' | 'error' | 'flawed'>>;
+
+function moveTo(
+  to: ItemStatus,
+  { ordinal, tier, attempt, charged, deaths, startedAt }: LaneItem,
+  { runAfter = null, endedAt = null, error = null, flawed = false }: MoveFacts = {},
+): Move {
+  return { ordinal, to, tier, attempt, charged, deaths, runAfter, startedAt, endedAt, error, flawed };
+}
 
 /** Its agent is being called. */
-export const toRunning = (item: LaneItem): Move => ({ ...base(item), to: 'RUNNING' });
+export const toRunning = (item: LaneItem): Move => moveTo('RUNNING', item);
 
 /** It has the result of its last tier. */
-export const toSucceeded = (item: LaneItem, at: Date, flawed: boolean): Move => ({
-  ...base(item),
-  to: 'SUCCEEDED',
-  endedAt: at,
-  flawed,
-});
+export const toSucceeded = (item: LaneItem, at: Date, flawed: boolean): Move =>
+  moveTo('SUCCEEDED', item, { endedAt: at, flawed });
 
 /** It has failed for good in this round. */
-export const toFailed = (item: LaneItem, at: Date, error: ItemError): Move => ({
-  ...base(item),
-  to: 'FAILED',
-  endedAt: at,
-  error,
-});
+export const toFailed = (item: LaneItem, at: Date, error: ItemError): Move =>
+  moveTo('FAILED', item, { endedAt: at, error });
 
 /** It waits for its next attempt, holding no slot. */
-export const toRetrying = (item: LaneItem, runAfter: Date, error: ItemError): Move => ({
-  ...base(item),
-  to: 'RETRYING',
-  runAfter,
-  error,
-});
+export const toRetrying = (item: LaneItem, runAfter: Date, error: ItemError): Move =>
+  moveTo('RETRYING', item, { runAfter, error });
 
 /** It was cancelled while it ran. */
-export const toCancelled = (item: LaneItem, at: Date): Move => ({ ...base(item), to: 'CANCELLED', endedAt: at });
+export const toCancelled = (item: LaneItem, at: Date): Move => moveTo('CANCELLED', item, { endedAt: at });
 
 /** The execution's deadline passed while it ran. */
-export const toExpired = (item: LaneItem, at: Date): Move => ({ ...base(item), to: 'EXPIRED', endedAt: at });
+export const toExpired = (item: LaneItem, at: Date): Move => moveTo('EXPIRED', item, { endedAt: at });
 
 /** Its node stops: it goes back to the pool, and the attempt is not charged. */
-export const toReturned = (item: LaneItem): Move => ({ ...base(item), to: 'QUEUED' });
+export const toReturned = (item: LaneItem): Move => moveTo('QUEUED', item);
