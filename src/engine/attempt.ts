@@ -18,6 +18,8 @@ export interface Call {
   readonly end: Promise<AttemptEnd>;
   /** Resolves when the agent's own promise has settled: until then it uses its slot. */
   readonly quiet: Promise<void>;
+  /** Whether it has. */
+  readonly isQuiet: boolean;
   /** Tells the agent to stop. A result it still returns counts; an error it throws after that does not. */
   abort(reason: string): void;
   /** Ends the attempt as interrupted, whatever the agent still does. */
@@ -47,6 +49,7 @@ export class CallSignal {
 export class AgentCall implements Call {
   readonly end: Promise<AttemptEnd>;
   readonly quiet: Promise<void>;
+  isQuiet = false;
   readonly #stop: CallSignal;
   readonly #resolve: (end: AttemptEnd) => void;
   readonly #cancelTimeout: () => void;
@@ -79,6 +82,7 @@ export class AgentCall implements Call {
     } catch (thrown) {
       this.#resolve(this.#aborted ? { kind: 'interrupted' } : thrownEnd(thrown));
     } finally {
+      this.isQuiet = true;
       this.#cancelTimeout();
     }
   }

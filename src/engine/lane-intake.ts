@@ -141,7 +141,10 @@ export class LaneIntake {
     this.#waiting.delete(item);
     const { input } = item;
     item.input = null;
-    if (input !== null) return { input, afterDeath };
+    if (input !== null) {
+      if (afterDeath) item.deaths += 1;
+      return { input, afterDeath };
+    }
     this.#hooks.fail(item, inputMissing());
     this.nextAlone();
     return null;
@@ -149,6 +152,7 @@ export class LaneIntake {
 
   /** Puts an item back that did not start after all; it is not made ready again by itself. */
   putBack(item: LaneItem, { input, afterDeath }: Start): void {
+    if (afterDeath) item.deaths -= 1;
     if (this.#dropped(item)) return;
     item.input = input;
     this.#waiting.set(item, afterDeath);
