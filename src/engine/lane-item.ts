@@ -52,8 +52,8 @@ export function toLaneItem(claimed: ClaimedItem): LaneItem {
   };
 }
 
-/** A move before it is known what the database has. */
-export type Move = Omit<ItemMove, 'was' | 'wasTier'>;
+/** A move; what the database has of the item is said again when it is written. */
+export type Move = ItemMove & { was: ItemStatus; wasTier: number };
 
 /** What waits to be written of an item: its last move, and the rows that it and those before it append. */
 export interface Staged {
@@ -70,10 +70,10 @@ type MoveFacts = Partial<Pick<Move, 'runAfter' | 'endedAt' | 'error' | 'flawed'>
 
 function moveTo(
   to: ItemStatus,
-  { ordinal, tier, attempt, charged, deaths, startedAt }: LaneItem,
+  { ordinal, recorded: was, recordedTier: wasTier, tier, attempt, charged, deaths, startedAt }: LaneItem,
   { runAfter = null, endedAt = null, error = null, flawed = false }: MoveFacts = {},
 ): Move {
-  return { ordinal, to, tier, attempt, charged, deaths, runAfter, startedAt, endedAt, error, flawed };
+  return { ordinal, was, wasTier, to, tier, attempt, charged, deaths, runAfter, startedAt, endedAt, error, flawed };
 }
 
 /** Its agent is being called. */
