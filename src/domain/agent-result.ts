@@ -47,7 +47,7 @@ export function checkResult(returned: unknown): ResultCheck {
     const score = scoreOf(envelope['score']);
     const fieldErrors = listOf(envelope['fieldErrors'], 'fieldErrors', readFieldError);
     const artifacts = listOf(envelope['artifacts'], 'artifacts', readArtifact);
-    refuseNamesakes(artifacts ?? []);
+    if (artifacts !== null) refuseNamesakes(artifacts);
     return {
       ok: true,
       result: {

@@ -137,15 +137,15 @@ export class AgentGate {
   watch(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
     // Another success tells a breaker nothing that has only seen successes: most calls need not go through it.
     const calm = this.#clean >= JUDGED_CALLS && this.#breaker.state === CircuitState.Closed;
-    return calm ? this.#watchCalmly(call) : this.#watchClosely(call);
+    return calm ? call().then(this.#look) : this.#watchClosely(call);
   }
 
-  async #watchCalmly(call: () => Promise<AttemptEnd>): Promise<AttemptEnd> {
-    const end = await call();
+  /** The end of a call that was made in a calm, told to the breaker where it says more than another success. */
+  readonly #look = (end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> => {
     const tells = isFault(end) || this.#clean < JUDGED_CALLS;
-    if (tells && this.#breaker.state === CircuitState.Closed) await this.#watchClosely(() => Promise.resolve(end));
-    return end;
-  }
+    if (!tells || this.#breaker.state !== CircuitState.Closed) return end;
+    return this.#watchClosely(() => Promise.resolve(end)).then(() => end);
+  };
 
   async #watchClosely(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
     const tries = this.#breaker.state !== CircuitState.Closed;

@@ -18,6 +18,8 @@ export interface Call {
   readonly end: Promise<AttemptEnd>;
   /** Resolves when the agent's own promise has settled: until then it uses its slot. */
   readonly quiet: Promise<void>;
+  /** Whether it has. */
+  readonly isQuiet: boolean;
   /** Tells the agent to stop. A result it still returns counts; an error it throws after that does not. */
   abort(reason: DOMException): void;
   /** Ends the attempt as interrupted, whatever the agent still does. */
@@ -25,7 +27,7 @@ export interface Call {
 }
 
 /** An abort signal that is only made when someone asks for it: that is a third of what a short call costs. */
-class CallSignal {
+export class CallSignal {
   #controller: AbortController | null = null;
   #reason: DOMException | null = null;
 
@@ -43,51 +45,58 @@ class CallSignal {
   }
 }
 
-/**
- * Calls an agent once, with the context made for the call's own signal. Never throws; a synchronous throw of the
- * agent is its error.
- */
-export function callAgent(
-  run: AgentRun,
-  contextFor: (call: Pick<AgentContext, 'signal'>) => AgentContext,
-  timeoutMs: number,
-  clock: Clock,
-): Call {
-  const stop = new CallSignal();
-  const end = Promise.withResolvers<AttemptEnd>();
-  let aborted = false;
-  const cancelTimeout = clock.after(timeoutMs, () => {
-    end.resolve({
+/** A call that is made at once. Never throws; a synchronous throw of the agent is its error. */
+export class AgentCall implements Call {
+  readonly end: Promise<AttemptEnd>;
+  readonly quiet: Promise<void>;
+  isQuiet = false;
+  readonly #stop: CallSignal;
+  readonly #resolve: (end: AttemptEnd) => void;
+  readonly #cancelTimeout: () => void;
+  #aborted = false;
+
+  /** The context's signal is that of `stop`. */
+  constructor(run: AgentRun, context: AgentContext, stop: CallSignal, timeoutMs: number, clock: Clock) {
+    const { promise, resolve } = Promise.withResolvers<AttemptEnd>();
+    this.end = promise;
+    this.#resolve = resolve;
+    this.#stop = stop;
+    this.#cancelTimeout = clock.after(timeoutMs, () => this.#timeOut(timeoutMs));
+    this.quiet = this.#call(run, context);
+  }
+
+  abort(reason: DOMException): void {
+    this.#aborted = true;
+    this.#stop.abort(reason);
+  }
+
+  abandon(): void {
+    // Aborted before: the timeout has nothing left to end, and would keep the process alive for as long.
+    this.#cancelTimeout();
+    this.#resolve({ kind: 'interrupted' });
+  }
+
+  async #call(run: AgentRun, context: AgentContext): Promise<void> {
+    try {
+      this.#resolve(resultEnd(await run(context)));
+    } catch (thrown) {
+      this.#resolve(this.#aborted ? { kind: 'interrupted' } : thrownEnd(thrown));
+    } finally {
+      this.isQuiet = true;
+      this.#cancelTimeout();
+    }
+  }
+
+  #timeOut(timeoutMs: number): void {
+    this.#resolve({
       kind: 'error',
       error: itemError('TIMEOUT', 'timeout', `The call took longer than ${timeoutMs} ms.`, {
         stage: 'call',
         recovery: 'Make the agent faster, or give it more time with itemTimeoutMs.',
       }),
     });
-    stop.abort(new DOMException('The call took longer than its timeout.', 'TimeoutError'));
-  });
-  const call = async (): Promise<void> => {
-    try {
-      end.resolve(resultEnd(await run(contextFor(stop))));
-    } catch (thrown) {
-      end.resolve(aborted ? { kind: 'interrupted' } : thrownEnd(thrown));
-    } finally {
-      cancelTimeout();
-    }
-  };
-  return {
-    end: end.promise,
-    quiet: call(),
-    abort(reason) {
-      aborted = true;
-      stop.abort(reason);
-    },
-    abandon() {
-      // Aborted before: the timeout has nothing left to end, and would keep the process alive for as long.
-      cancelTimeout();
-      end.resolve({ kind: 'interrupted' });
-    },
-  };
+    this.#stop.abort(new DOMException('The call took longer than its timeout.', 'TimeoutError'));
+  }
 }
 
 function thrownEnd(thrown: unknown): AttemptEnd {

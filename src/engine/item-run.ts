@@ -1,5 +1,5 @@
 /** One item's way through its tiers while it holds a slot: call, record, next. */
-import type { AgentContext, AgentLog, AgentRun } from '../domain/agent-context.ts';
+import type { AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import { outputMismatch } from '../domain/output-rules.ts';
@@ -7,8 +7,9 @@ import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { OutputRules } from '../domain/tier-output.ts';
 import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../domain/usage.ts';
 import type { AgentGate } from './agent-gate.ts';
-import { type AttemptEnd, type Call, callAgent } from './attempt.ts';
+import { AgentCall, type AttemptEnd, type Call, CallSignal } from './attempt.ts';
 import type { AttemptLogs } from './attempt-logs.ts';
+import { CallContext } from './call-context.ts';
 import {
   type LaneItem,
   toCancelled,
@@ -19,9 +20,10 @@ import {
   toRunning,
   toSucceeded,
 } from './lane-item.ts';
-import type { EngineParts, ItemInput, TakenLane } from './ports.ts';
+import type { EngineParts, ItemInput, ResultRow, TakenLane } from './ports.ts';
 import type { Recorder } from './recorder.ts';
 
+const INTERRUPTED: AttemptEnd = { kind: 'interrupted' };
 /** Over how long the items that a storm put off come back, in ms. */
 const AFTER_STORM_MS = 1_000;
 
@@ -56,9 +58,9 @@ export interface ItemCalls {
   parked(tier: TierCalls, until: Date): void;
   /** Gives back what `admit` took. */
   release(): void;
-  /** An agent is being called for the item. */
-  opened(item: LaneItem, call: Call): void;
-  /** A call was told to stop, or has failed; the answer is to be called at its end. */
+  /** An agent is being called. */
+  opened(): void;
+  /** A call was told to stop and goes on; the answer is to be called at its end. */
   overdue(): () => void;
   /** The lane has recorded all that this slot does for the item; its last call may still be going on. */
   closed(item: LaneItem): void;
@@ -81,13 +83,33 @@ export async function runItem(
   input: ItemInput,
   afterDeath: boolean,
 ): Promise<boolean> {
+  const { parts, recorder } = calls;
   let previous = item.tier === 0 ? null : await calls.previous(item);
   for (let begins = true; ; begins = false) {
-    const admission = calls.admit(tierOf(calls, item), begins);
+    const tier = tierOf(calls, item);
+    const admission = calls.admit(tier, begins);
     if (admission !== true && !(await admission)) return leave(calls, item, begins);
-    const end = await attempt(calls, item, input, previous, afterDeath);
-    if (end === 'over') return true;
-    if (end !== 'again') previous = JSON.parse(end.data);
+    try {
+      start(calls, item);
+      if (afterDeath) await recorder.written(item);
+      const ended =
+        calls.interruption(item) === null
+          ? await tier.gate.watch(() => open(calls, item, input, previous).end)
+          : INTERRUPTED;
+      const { call } = item;
+      const end =
+        ended?.kind === 'result' && tier.rules !== null ? await checked(parts, tier.rules, ended.result) : ended;
+      // The storm took up again between the admission and the call: none was made.
+      if (end === null) item.attempt -= 1;
+      const goesOn = end === null || record(calls, item, input, end);
+      if (calls.isBudgeted() && usesTokens(end)) await recorder.written(item);
+      if (!goesOn) calls.closed(item);
+      if (call?.isQuiet === false) await quiet(calls, call);
+      if (!goesOn) return true;
+      if (end?.kind === 'result') previous = JSON.parse(end.result.data);
+    } finally {
+      calls.release();
+    }
   }
 }
 
@@ -106,49 +128,31 @@ const afterBegin =
     return await run(context);
   };
 
-/** One admitted call, recorded; resolves when it is quiet. A result is what the next tier starts from. */
-async function attempt(
-  calls: ItemCalls,
-  item: LaneItem,
-  input: ItemInput,
-  previous: unknown,
-  afterDeath: boolean,
-): Promise<'over' | 'again' | StorableResult> {
-  const { parts, taken, recorder } = calls;
-  const { run, gate, rules } = tierOf(calls, item);
-  let call: Call | null = null;
-  try {
-    item.attempt += 1;
-    item.calledAt = parts.clock.now();
-    item.startedAt ??= item.calledAt;
-    recorder.stage(item, toRunning(item));
-    if (afterDeath) await recorder.written(item);
-    const ended =
-      calls.interruption(item) === null
-        ? await gate.watch(() => {
-            const contextFor = (own: Pick<AgentContext, 'signal'>) => contextOf(calls, item, input, previous, own);
-            const whole = input.begin === undefined ? run : afterBegin(input.begin, run);
-            call = callAgent(whole, contextFor, taken.spec.execution.itemTimeoutMs, parts.clock);
-            calls.opened(item, call);
-            return call.end;
-          })
-        : ({ kind: 'interrupted' } as const);
-    const end = rules !== null && ended?.kind === 'result' ? await checked(parts, rules, ended.result) : ended;
-    // The storm took up again between the admission and the call: none was made.
-    if (end === null) item.attempt -= 1;
-    const goesOn = end === null || record(calls, item, input, end);
-    if (calls.isBudgeted() && usesTokens(end)) await recorder.written(item);
-    if (!goesOn) calls.closed(item);
-    // What came from the call itself came at its end.
-    const isOver = end === null || end.kind === 'result' || end.kind === 'again';
-    const stopped = isOver ? null : calls.overdue();
-    await quietOf(call);
-    stopped?.();
-    if (!goesOn) return 'over';
-    return end?.kind === 'result' ? end.result : 'again';
-  } finally {
-    calls.release();
-  }
+/** Starts an attempt. */
+function start(calls: ItemCalls, item: LaneItem): void {
+  item.attempt += 1;
+  item.calledAt = calls.parts.clock.now();
+  item.startedAt ??= item.calledAt;
+  calls.recorder.stage(item, toRunning(item));
+}
+
+/** Calls the agent. */
+function open(calls: ItemCalls, item: LaneItem, input: ItemInput, previous: unknown): Call {
+  const { run } = tierOf(calls, item);
+  const stop = new CallSignal();
+  const context = new CallContext(calls, item, input, previous, stop);
+  const whole = input.begin === null ? run : afterBegin(input.begin, run);
+  const call = new AgentCall(whole, context, stop, calls.taken.spec.execution.itemTimeoutMs, calls.parts.clock);
+  item.call = call;
+  calls.opened();
+  return call;
+}
+
+/** Waits for the end of a call that was told to stop. */
+async function quiet(calls: ItemCalls, call: Call): Promise<void> {
+  const stopped = calls.overdue();
+  await call.quiet;
+  stopped();
 }
 
 /** A result that keeps the rules of its tier, else the error that it is. */
@@ -156,8 +160,6 @@ async function checked({ outputs }: EngineParts, rules: OutputRules, result: Sto
   const misses = await outputs.misses(rules, result);
   return misses.total === 0 ? { kind: 'result', result } : { kind: 'error', error: outputMismatch(misses, result) };
 }
-
-const quietOf = (call: Call | null): Promise<void> | undefined => call?.quiet;
 
 function tierOf(calls: ItemCalls, item: LaneItem): TierCalls {
   const tier = calls.tiers[item.tier];
@@ -177,13 +179,21 @@ function record(calls: ItemCalls, item: LaneItem, input: ItemInput, end: Attempt
 
 /** Records a tier's result; true when another tier follows. */
 function advance(calls: ItemCalls, item: LaneItem, input: ItemInput, result: StorableResult, at: Date): boolean {
-  const row = {
-    ...result,
-    ordinal: item.ordinal,
-    tier: item.tier,
-    attempt: item.attempt,
+  const { data, fieldErrors, artifacts, score, usage } = result;
+  const { ordinal, tier, attempt, calledAt } = item;
+  // Written out: an object that begins as a copy of another keeps what is added apart, and costs twice as much.
+  const row: ResultRow = {
+    ordinal,
+    tier,
+    attempt,
+    data,
+    fieldErrors,
+    artifacts,
+    score,
+    usage: usageOf(calls, item, usage),
     contentHash: input.contentHash(),
-    ...{ startedAt: item.calledAt ?? at, at, usage: usageOf(calls, item, result.usage) },
+    startedAt: calledAt ?? at,
+    at,
   };
   const last = item.tier === calls.tiers.length - 1;
   if (last) {
@@ -244,59 +254,4 @@ function interrupt(calls: ItemCalls, item: LaneItem, at: Date): void {
   if (reason === 'CANCELLED') calls.recorder.stage(item, toCancelled(item, at));
   else if (reason === 'EXPIRED') calls.recorder.stage(item, toExpired(item, at));
   else calls.recorder.stage(item, toReturned(item));
-}
-
-function contextOf(
-  calls: ItemCalls,
-  item: LaneItem,
-  input: ItemInput,
-  previous: unknown,
-  call: Pick<AgentContext, 'signal'>,
-): AgentContext {
-  const { taken } = calls;
-  const { executionId } = taken.lane;
-  const tier = taken.spec.tiers[item.tier];
-  const { attempt, ordinal, tier: tierNumber } = item;
-  let log: AgentLog | null = null;
-  const context = {
-    [CALL]: call,
-    item: input.item,
-    previous,
-    userMessage: tier?.userMessage ?? null,
-    config: tier?.config ?? {},
-    tier: item.tier,
-    round: taken.round,
-    attempt,
-    idempotencyKey: `${executionId}:${taken.round}:${item.ordinal}:${item.tier}`,
-    // Most calls log nothing.
-    log: (...line: Parameters<AgentLog>) => {
-      log ??= calls.logs.open({ executionId, ordinal, tier: tierNumber, round: taken.round, attempt });
-      log(...line);
-    },
-  };
-  giveSignal(context);
-  return context;
-}
-
-const CALL = Symbol('call');
-
-interface HoldsCall {
-  readonly [CALL]: Pick<AgentContext, 'signal'>;
-}
-
-/**
- * The signal of a context, made when it is asked for; shared by all.
- *
- * A getter in the literal would give each context a hidden class of its own, which V8 puts into the old generation: there
- * it keeps the whole call alive until the next full collection (measured: 1.7 instead of 0.3 us a context).
- */
-const SIGNAL: PropertyDescriptor = {
-  enumerable: true,
-  get(this: HoldsCall) {
-    return this[CALL].signal;
-  },
-};
-
-function giveSignal<T extends HoldsCall>(context: T): asserts context is T & Pick<AgentContext, 'signal'> {
-  Object.defineProperty(context, 'signal', SIGNAL);
 }

@@ -133,7 +133,10 @@ export class LaneIntake {
     if (!this.#leaves(item)) return null;
     const { input } = item;
     item.input = null;
-    if (input !== null) return input;
+    if (input !== null) {
+      if (item.afterDeath) item.deaths += 1;
+      return input;
+    }
     this.#hooks.fail(item, inputMissing());
     this.nextAlone();
     return null;
@@ -141,6 +144,7 @@ export class LaneIntake {
 
   /** Puts an item back that did not start after all; it is not made ready again by itself. */
   putBack(item: LaneItem, input: ItemInput): void {
+    if (item.afterDeath) item.deaths -= 1;
     if (this.#dropped(item)) return;
     item.input = input;
     this.#joins(item);

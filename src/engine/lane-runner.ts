@@ -118,10 +118,7 @@ export class LaneRunner {
         ),
       interruption: (item) => this.#interruption ?? (this.#cancelled.has(item) ? 'CANCELLED' : null),
       isBudgeted: () => this.#tuning.isBudgeted,
-      opened: (item, call) => {
-        item.call = call;
-        this.#begun.resolve();
-      },
+      opened: () => this.#begun.resolve(),
       overdue: () => shared.overdue.began(lane, parts.clock.now()),
       closed: (item) => this.#closed(item),
     };
@@ -264,10 +261,24 @@ export class LaneRunner {
     this.#admission.recheck();
   }
 
-  /** Runs items in a slot while there are any; taking a slot for each costs more than a short call does. */
+  /** Runs items in a slot while there are any; taking a slot for each costs more than a short call does. Never throws. */
   async #fill(): Promise<void> {
     this.#open += 1;
-    for (let item = this.#next(); item !== undefined; item = this.#next()) await this.#run(item);
+    for (let item = this.#next(); item !== undefined; item = this.#next()) {
+      if (!this.#recorder.hasRoom) await this.#recorder.room();
+      const input = this.#halted || this.#paused ? null : this.#intake.take(item);
+      if (input === null) continue;
+      this.#busy.add(item);
+      try {
+        if (await runItem(this.#itemCalls, item, input, item.afterDeath)) this.#intake.nextAlone();
+        // Barred before it began: it waits for the end of the pause, or for the lane's next holder.
+        else this.#intake.putBack(item, input);
+      } catch (error) {
+        this.#break(error);
+      } finally {
+        this.#closed(item);
+      }
+    }
     this.#open -= 1;
     this.#asked -= 1;
     this.#askForSlots();
@@ -276,29 +287,6 @@ export class LaneRunner {
   /** The next item for a slot; undefined when there is none, or when there are more slots now than there are to be. */
   #next(): LaneItem | undefined {
     return this.#limit.activeCount > this.#limit.concurrency ? undefined : this.#ready.shift();
-  }
-
-  /** One slot's work with one item; never throws. */
-  async #run(item: LaneItem): Promise<void> {
-    if (!this.#recorder.hasRoom) await this.#recorder.room();
-    if (this.#halted || this.#paused) return;
-    const input = this.#intake.take(item);
-    if (input === null) return;
-    this.#busy.add(item);
-    if (item.afterDeath) item.deaths += 1;
-    try {
-      if (await runItem(this.#itemCalls, item, input, item.afterDeath)) {
-        this.#intake.nextAlone();
-        return;
-      }
-      // Barred before it began: it waits for the end of the pause, or for the lane's next holder.
-      if (item.afterDeath) item.deaths -= 1;
-      this.#intake.putBack(item, input);
-    } catch (error) {
-      this.#break(error);
-    } finally {
-      this.#closed(item);
-    }
   }
 
   /** Fails an item that no agent is called for. */

@@ -252,8 +252,8 @@ export interface ItemInput {
   readonly item: AgentItem;
   /** SHA-256 in hex of the content read so far, null when none was read. */
   contentHash(): string | null;
-  /** Where it is there: to be done before each call of an agent, as part of it; aborts by the call's signal. */
-  readonly begin?: (signal: AbortSignal) => Promise<void>;
+  /** To be done before each call of an agent, as part of it; aborts by the call's signal. null: nothing is. */
+  readonly begin: ((signal: AbortSignal) => Promise<void>) | null;
 }
 
 export interface ItemInputs {

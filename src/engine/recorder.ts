@@ -9,8 +9,8 @@
  * that the lane is lost, everything staged is dropped and nothing is written any more.
  */
 import { itemError } from '../domain/item-error.ts';
-import type { LaneItem } from './lane-item.ts';
-import type { EngineParts, FailureRow, HeldLane, ItemMove, ResultRow, SettleAnswer, Settlement } from './ports.ts';
+import type { LaneItem, Move, Staged } from './lane-item.ts';
+import type { EngineParts, FailureRow, HeldLane, ResultRow, SettleAnswer, Settlement } from './ports.ts';
 import { nextTurn } from './turns.ts';
 
 /** Most items that one flush writes: fewer commits than with 500, and the embedded database stalls nobody yet. */
@@ -23,18 +23,7 @@ const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 5_000;
 /** The code of an item whose outcome the database refused. */
 const REFUSED = 'result_refused';
-
-/** A move before it is known what the database has. */
-type StagedMove = Omit<ItemMove, 'was' | 'wasTier'>;
-
-interface Staged {
-  readonly item: LaneItem;
-  move: StagedMove;
-  /** Whether this is more than a start, and so worth a flush of its own. */
-  outcome: boolean;
-  results: ResultRow[];
-  failures: FailureRow[];
-}
+const NONE: readonly never[] = [];
 
 /** What a lane records into. */
 export type RecordedRun = Pick<Settlement, 'round' | 'tiers'>;
@@ -43,7 +32,7 @@ export interface RecorderHooks {
   /** After each flush that the database answered. */
   answered(answer: SettleAnswer): void;
   /** The item's staged move is in the database, or was refused there. */
-  written(item: LaneItem, move: StagedMove): void;
+  written(item: LaneItem, move: Move): void;
   /** A move that holds none of the user's data was refused: a defect of ours. The recorder has stopped. */
   broken(error: unknown): void;
 }
@@ -53,7 +42,8 @@ export class Recorder {
   readonly #lane: HeldLane;
   readonly #run: RecordedRun;
   readonly #hooks: RecorderHooks;
-  #staged = new Map<number, Staged>();
+  /** In the order in which something was first staged of them. */
+  #staged: Staged[] = [];
   #outcomes = 0;
   #characters = 0;
   #pump: Promise<void> | null = null;
@@ -75,23 +65,30 @@ export class Recorder {
   }
 
   /** Stages an item's move, with a result or a failure to append. */
-  stage(item: LaneItem, move: StagedMove, rows: { result?: ResultRow; failure?: FailureRow } = {}): void {
+  stage(item: LaneItem, move: Move, rows: { result?: ResultRow; failure?: FailureRow } = {}): void {
     if (this.#lost) return;
-    const staged = this.#staged.get(item.ordinal) ?? { item, move, outcome: false, results: [], failures: [] };
+    const staged = item.staged ?? this.#open(item, move);
     staged.move = move;
     if (rows.result) {
-      staged.results.push(rows.result);
+      // Unlike a spread it leaves no room for sixteen more.
+      staged.results = staged.results.concat(rows.result);
       this.#characters += sizeOf(rows.result);
     }
-    if (rows.failure) staged.failures.push(rows.failure);
+    if (rows.failure) staged.failures = staged.failures.concat(rows.failure);
     const outcome = move.to !== 'RUNNING' || rows.result !== undefined;
     if (outcome && !staged.outcome) {
       staged.outcome = true;
       this.#outcomes += 1;
     }
-    this.#staged.set(item.ordinal, staged);
     if (outcome) this.#flushSoon();
     else this.#cancelDelay ??= this.#parts.clock.after(START_DELAY_MS, () => this.#flushSoon());
+  }
+
+  #open(item: LaneItem, move: Move): Staged {
+    const staged: Staged = { item, move, outcome: false, results: NONE, failures: NONE };
+    item.staged = staged;
+    this.#staged.push(staged);
+    return staged;
   }
 
   /** Whether fewer outcomes than one flush takes are waiting. */
@@ -108,7 +105,7 @@ export class Recorder {
 
   /** Resolves when all that is staged now is in the database, or the lane is lost. */
   async flushed(): Promise<void> {
-    while (this.#staged.size > 0 || this.#pump !== null) {
+    while (this.#staged.length > 0 || this.#pump !== null) {
       this.#flushSoon();
       await this.#pump;
     }
@@ -116,7 +113,7 @@ export class Recorder {
 
   /** Resolves when what is staged of this item is in the database, or the lane is lost. */
   async written(item: LaneItem): Promise<void> {
-    if (!this.#staged.has(item.ordinal)) return;
+    if (item.staged === null) return;
     this.#flushSoon();
     await new Promise<void>((resolve) => this.#awaited.set(item, resolve));
   }
@@ -125,7 +122,7 @@ export class Recorder {
   lose(): void {
     this.#lost = true;
     this.#cancelDelay?.();
-    this.#staged.clear();
+    for (const { item } of this.#staged.splice(0)) item.staged = null;
     this.#outcomes = 0;
     this.#characters = 0;
     this.#releaseRoom();
@@ -148,9 +145,9 @@ export class Recorder {
   }
 
   async #pumpAll(): Promise<void> {
-    while (this.#staged.size > 0 && !this.#lost) {
+    while (this.#staged.length > 0 && !this.#lost) {
       await this.#gather();
-      if (this.#staged.size > 0 && !this.#lost) await this.#write(this.#take());
+      if (this.#staged.length > 0 && !this.#lost) await this.#write(this.#take());
     }
   }
 
@@ -172,22 +169,18 @@ export class Recorder {
   }
 
   #take(): Staged[] {
-    const batch: Staged[] = [];
+    let count = 0;
     let characters = 0;
-    let isFull = false;
-    const all = this.#staged;
-    // Another map for the rest, since one that is emptied keeps what was in it (see `LaneIntake`).
-    this.#staged = new Map();
-    for (const [ordinal, staged] of all) {
-      const size = staged.results.reduce((sum, result) => sum + sizeOf(result), 0);
-      isFull ||= batch.length === FLUSH_MAX || (batch.length > 0 && characters + size > FLUSH_CHARACTERS);
-      if (isFull) {
-        this.#staged.set(ordinal, staged);
-        continue;
-      }
+    for (const { results } of this.#staged) {
+      const size = results.reduce((sum, result) => sum + sizeOf(result), 0);
+      if (count === FLUSH_MAX || (count > 0 && characters + size > FLUSH_CHARACTERS)) break;
       characters += size;
-      if (staged.outcome) this.#outcomes -= 1;
-      batch.push(staged);
+      count += 1;
+    }
+    const batch = this.#staged.splice(0, count);
+    for (const { item, outcome } of batch) {
+      item.staged = null;
+      if (outcome) this.#outcomes -= 1;
     }
     this.#characters -= characters;
     this.#releaseRoom();
@@ -217,9 +210,13 @@ export class Recorder {
   }
 
   #settle(batch: readonly Staged[]): Promise<SettleAnswer> {
+    for (const { item, move } of batch) {
+      move.was = item.recorded;
+      move.wasTier = item.recordedTier;
+    }
     return this.#parts.store.settle(this.#lane, {
       ...this.#run,
-      moves: batch.map(({ item, move }) => ({ ...move, was: item.recorded, wasTier: item.recordedTier })),
+      moves: batch.map(({ move }) => move),
       results: batch.flatMap(({ results }) => results),
       failures: batch.flatMap(({ failures }) => failures),
     });
@@ -235,10 +232,10 @@ export class Recorder {
     this.#hooks.answered(answer);
   }
 
-  #wrote(item: LaneItem, move: Staged['move']): void {
+  #wrote(item: LaneItem, move: Move): void {
     this.#hooks.written(item, move);
     // What is staged of it again came after the flush that is answered here.
-    if (this.#awaited.size === 0 || this.#staged.has(item.ordinal)) return;
+    if (this.#awaited.size === 0 || item.staged !== null) return;
     this.#awaited.get(item)?.();
     this.#awaited.delete(item);
   }
@@ -273,7 +270,7 @@ export class Recorder {
     });
     const at = this.#parts.clock.now();
     const guilty = { tier: earlier?.tier ?? move.tier, attempt: earlier?.attempt ?? move.attempt };
-    first.results = [];
+    first.results = NONE;
     const { startedAt = at, usage = null } = earlier ?? {};
     first.failures = [{ ordinal: item.ordinal, ...guilty, error, startedAt, at, usage }];
     first.move = {
@@ -285,7 +282,7 @@ export class Recorder {
 }
 
 /** A move into the next tier, of an item whose later moves are written after it. */
-const advanced = (move: Staged['move'], tier: number): Staged['move'] => ({
+const advanced = (move: Move, tier: number): Move => ({
   ...move,
   ...{ to: 'RUNNING', tier, attempt: 0, charged: 0, runAfter: null, endedAt: null, error: null, flawed: false },
 });

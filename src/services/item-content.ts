@@ -53,6 +53,11 @@ export class ItemContent {
     return contentHash([this.#hash, hashes.toSorted(([a], [b]) => a - b)]);
   }
 
+  /** Whether there is a file or folder at a path that starts from the element's own. */
+  exists(path: string): Promise<boolean | null> {
+    return this.#parts.sources.exists(this.#datasource, this.#elementId, path);
+  }
+
   /** A document by its place. Throws what keeps it from being read; then the next call reads again. */
   async document(index: number, filename: string): Promise<Content> {
     const document = (await this.#read())[index];

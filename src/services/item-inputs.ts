@@ -1,10 +1,10 @@
 /** The inputs of claimed items, for the engine: what is listed at once, content when an agent asks for it. */
-import type { AgentDocument } from '../domain/agent-context.ts';
-import type { Datasource, DocumentName } from '../domain/model.ts';
+import type { AgentDocument, AgentItem } from '../domain/agent-context.ts';
+import type { DocumentName } from '../domain/model.ts';
 import type { ItemInput, ItemInputs } from '../engine/ports.ts';
 import type { Db } from '../store/database.ts';
 import { findExecutionDatasource, type InputRow, readInputs } from '../store/item-inputs.ts';
-import { type Content, type ContentParts, ItemContent } from './item-content.ts';
+import { type ContentParts, ItemContent } from './item-content.ts';
 
 /** The engine's view of the datasources. */
 export function createItemInputs(db: Db, parts: ContentParts): ItemInputs {
@@ -15,30 +15,63 @@ export function createItemInputs(db: Db, parts: ContentParts): ItemInputs {
         readInputs(db, executionId, ordinals),
       ]);
       if (datasource === null) return new Map();
-      return new Map(rows.map((row) => [row.ordinal, inputOf(parts, datasource, row)]));
+      const inputOf = (row: InputRow) => new ListedInput(row, new ItemContent(parts, datasource, row.elementId));
+      return new Map(rows.map((row) => [row.ordinal, inputOf(row)]));
     },
   };
 }
 
-function inputOf(parts: ContentParts, datasource: Datasource, row: InputRow): ItemInput {
-  const content = new ItemContent(parts, datasource, row.elementId);
+/** Waits by the hundred for its start: until then it holds no more than it was listed with. */
+class ListedInput implements ItemInput {
+  readonly #row: InputRow;
+  readonly #content: ItemContent;
+  #item: AgentItem | null = null;
+
+  constructor(row: InputRow, content: ItemContent) {
+    this.#row = row;
+    this.#content = content;
+  }
+
+  get item(): AgentItem {
+    this.#item ??= itemOf(this.#row, this.#content);
+    return this.#item;
+  }
+
+  contentHash(): string | null {
+    return this.#content.hash;
+  }
+
+  get begin(): ItemInput['begin'] {
+    const { documentNames } = this.#row;
+    if (!documentNames?.some(({ remote }) => remote !== undefined)) return null;
+    return (signal) => beginCall(this.#content, this.item.documents, documentNames, signal);
+  }
+}
+
+/** None of its functions needs `this`: agents take it apart. */
+function itemOf(row: InputRow, content: ItemContent): AgentItem {
   const { ordinal, elementId, filename, mediaType, metadata, documentNames } = row;
-  const names = documentNames ?? [{ filename, mediaType }];
-  const documents = names.map((name, index) => lazyDocument(name, () => content.document(index, name.filename)));
-  const first = documents[0] ?? lazyDocument(row, () => content.document(0, filename));
+  const only = () => lazyDocument(row, content, 0);
+  const documents = documentNames?.map((name, index) => lazyDocument(name, content, index)) ?? [only()];
+  const first = documents[0] ?? only();
+  const { text, bytes, json } = first;
+  const exists = (path: string) => content.exists(path);
   const item = {
-    ...{ ordinal, dataElementId: elementId, filename, mediaType, metadata, documents },
-    text: () => first.text(),
-    bytes: () => first.bytes(),
-    json: () => first.json(),
-    exists: (path: string) => parts.sources.exists(datasource, elementId, path),
+    ordinal,
+    dataElementId: elementId,
+    filename,
+    mediaType,
+    metadata,
+    documents,
+    text,
+    bytes,
+    json,
+    exists,
   };
-  const contentHash = () => content.hash;
-  if (!names.some(({ remote }) => remote !== undefined)) return { contentHash, item };
   // The type of an element that was given none is that of its first document.
-  const [name] = names;
+  const [name] = documentNames ?? [];
   if (name?.remote === 'UNTYPED' && name.mediaType === mediaType) typedLate(item, () => first.mediaType);
-  return { contentHash, item, begin: (signal) => beginCall(content, documents, names, signal) };
+  return item;
 }
 
 /** Fetches what has no media type of its own, so that the agent is told it; the rest waits until it is asked for. */
@@ -52,12 +85,16 @@ async function beginCall(
   await Promise.all(documents.filter((_, index) => names[index]?.remote === 'UNTYPED').map((one) => one.bytes()));
 }
 
-function lazyDocument({ filename, mediaType, remote }: DocumentName, read: () => Promise<Content>): AgentDocument {
+function lazyDocument(
+  { filename, mediaType, remote }: DocumentName,
+  content: ItemContent,
+  index: number,
+): AgentDocument {
   let known = mediaType;
   const bytes = async (): Promise<Buffer> => {
-    const content = await read();
-    if (remote !== undefined) known = content.mediaType;
-    return content.bytes;
+    const read = await content.document(index, filename);
+    if (remote !== undefined) known = read.mediaType;
+    return read.bytes;
   };
   const document = {
     ...{ filename, mediaType, bytes },

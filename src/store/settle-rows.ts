@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { FailureRow, ResultRow } from '../engine/ports.ts';
 import { column } from './flush-column.ts';
-import { intArray, sparse } from './pg-array.ts';
+import { intArray, jsonArray, sparse } from './pg-array.ts';
 
 const NOTHING = sql``;
 
@@ -27,7 +27,7 @@ export function resultRows(executionId: string, round: number, results: readonly
     to_timestamp((${earliest}::float8 + r.ended) / 1000)${judged ? sql`, r.score, r.usage::json` : NOTHING}
   from rows from (unnest(${intArray(results.map((r) => r.ordinal))}::int[]),
     unnest(${tier.list}::int[]), unnest(${attempt.list}::int[]),
-    json_array_elements(${`[${results.map((r) => r.data).join(',')}]`}::json),
+    json_array_elements(${jsonArray(results.map((r) => r.data))}::json),
     unnest(${sparse(results.map((r) => r.fieldErrors))}::text[]),
     unnest(${sparse(results.map((r) => r.artifacts))}::text[]),
     unnest(${sparse(results.map((r) => r.contentHash))}::text[]),

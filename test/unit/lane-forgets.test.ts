@@ -32,6 +32,7 @@ const claimed = (ordinal: number): ClaimedItem => ({
 const inputOf = (ordinal: number): ItemInput => ({
   item: { ordinal, metadata: Array.from({ length: INPUT_BYTES / 8 }, () => ordinal) } as unknown as ItemInput['item'],
   contentHash: () => null,
+  begin: null,
 });
 
 test('items that have ended do not outlive collections of the young generation', async () => {
