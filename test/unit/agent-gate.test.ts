@@ -101,6 +101,22 @@ test('starts come in the order they were asked for, and one that gave up leaves 
   expect(got).toEqual([0, 51, 52]);
 });
 
+test('no minute sees more starts than the limit, wherever it begins, and all minutes are used', async () => {
+  const gate = new AgentGate(systemClock, { starts: 3, per: 'MINUTE' });
+  const began = Date.now();
+  const starts: number[] = [];
+  const ask = () => void gate.nextStart()?.granted.then((granted) => granted && starts.push(Date.now() - began));
+  ask();
+  await vi.advanceTimersByTimeAsync(50_000);
+  for (let n = 0; n < 7; n += 1) ask();
+  await vi.advanceTimersByTimeAsync(200_000);
+  expect(starts.slice(0, 4)).toEqual([0, 50_000, 50_000, 60_000]);
+  const inMinuteTo = (end: number) => starts.filter((at) => at > end - 60_000 && at <= end).length;
+  expect(Math.max(...starts.map(inMinuteTo))).toBe(3);
+  // Eight at three a minute.
+  expect([starts.length, starts.at(-1)]).toEqual([8, 170_000]);
+});
+
 test('executions share a gate by agent and limit', () => {
   const gates = new AgentGates(systemClock);
   const limit = { starts: 5, per: 'SECOND' } as const;
