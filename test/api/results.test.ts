@@ -163,6 +163,36 @@ describeDatabases('results', (open) => {
     expect((await read(id)).headers.get('content-encoding')).toBe('gzip');
   });
 
+  test('whose download breaks off in the middle of a line go on behind the last whole one', async () => {
+    const id = await makeExecutionWith(db, project.projectId, {});
+    const ordinals = Array.from({ length: 3_000 }, (_, ordinal) => ordinal);
+    await addItems(
+      db,
+      id,
+      ordinals.map(() => ({ status: 'SUCCEEDED' as const, startedAt: AT, endedAt: AT })),
+    );
+    await addResults(
+      db,
+      id,
+      ordinals.map((ordinal) => ({ ordinal, data: `${ordinal} ${'x'.repeat(2_000)}` })),
+    );
+    const broken = await rawGet(url(id), { authorization: `Bearer ${project.key}` });
+    let text = '';
+    for await (const part of broken.setEncoding('utf8')) {
+      text += String(part);
+      if (text.length > 1_000_000 && !text.endsWith('\n')) break;
+    }
+    broken.destroy();
+    expect(broken.complete).toBe(false);
+    const [before, after] = [itemsOf(text), await items(id, `?after=${itemsOf(text).length - 1}`)];
+    expect(after.length).toBeGreaterThan(500);
+    expect([...before, ...after].map(({ ordinal }) => ordinal)).toEqual(ordinals);
+    expect([...before, ...after].every(({ ordinal, data }) => String(data).startsWith(`${String(ordinal)} `))).toBe(
+      true,
+    );
+    await until(() => server.log.some((entry) => entry.includes('a reader of results left')));
+  });
+
   test('open by their link without a key: for one execution, for its time, and as long as the key is valid', async () => {
     const id = await mixed();
     now = new Date();
