@@ -46,7 +46,7 @@ describeDatabases('hundreds of calls', (open) => {
           });
         });
       const id = await harness.create(CALLS, agent, { concurrency: CALLS });
-      await until(() => turns.count('starts') === CALLS);
+      await until(() => turns.count('starts') === CALLS, 60_000);
       await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id });
       expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', cancelled: CALLS });
       expect(turns.count('aborts')).toBe(CALLS);
