@@ -1,11 +1,11 @@
 /** The live feed on the real database and the real time. */
 import { LIMITS } from '../domain/limits.ts';
+import { newestChanges } from '../store/change-reads.ts';
 import type { Db } from '../store/database.ts';
 import { findExecution } from '../store/execution-rows.ts';
 import type { ExecutionEvents } from './execution-events.ts';
 import { createExecutionFeed, type ExecutionFeed } from './execution-feed.ts';
 import type { FeedClock } from './execution-hub.ts';
-import { readChangedItems } from './read-changed-items.ts';
 
 const FLOOR_MS = 5_000;
 
@@ -27,7 +27,8 @@ export function createLiveFeed(
   return createExecutionFeed({
     events,
     readExecution: (projectId, executionId) => findExecution(db, projectId, executionId),
-    readChanges: (execution, since) => readChangedItems(db, execution, since),
+    readChanges: ({ projectId, id, revision }, since) =>
+      newestChanges(db, projectId, id, { since, upTo: revision }, LIMITS.changedItemsPerEvent),
     onReadError,
     clock: SYSTEM_CLOCK,
     times: { intervalMs: LIMITS.updateIntervalMs, floorMs: FLOOR_MS },

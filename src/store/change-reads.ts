@@ -1,20 +1,24 @@
 /** Reading which items a range of revisions changed. */
 import { sql } from 'kysely';
+import type { Item } from '../domain/model.ts';
 import type { Db } from './database.ts';
-import { named } from './statement-name.ts';
+import { ITEM_COLUMNS } from './item-rows.ts';
 
-/** Ordinals of changed items, newest change first. */
-export interface ChangedOrdinals {
-  readonly ordinals: readonly number[];
+/** Changed items, newest change first. */
+export interface NewestChanges {
+  readonly items: readonly Item[];
   /** Whether more items changed, or may have: the range was not read to its end. */
   readonly truncated: boolean;
 }
 
 /**
- * The items that changed last in the revisions above `since` and up to `upTo`, at most `limit`.
+ * The items that changed last in the revisions above `since` and up to `upTo`, at most `limit`, as they are now.
  *
  * Reads the newest `limit + 1` revisions of the range and of each no more than `limit + 1` ordinals, whatever the
  * execution's size. So `truncated` may be true for a range of more revisions than that in which few items changed.
+ *
+ * One statement, and raw, so that it is planned once (see `prepareRawStatements`): while a batch runs at full speed
+ * each event waits for it.
  */
 export async function newestChanges(
   db: Db,
@@ -22,22 +26,39 @@ export async function newestChanges(
   executionId: string,
   range: { readonly since: number; readonly upTo: number },
   limit: number,
-): Promise<ChangedOrdinals> {
-  const rows = await named(db, 'newestChanges')
-    .selectFrom('executionChange as c')
-    .innerJoin('batchExecution as x', 'x.id', 'c.executionId')
-    // Kysely has no array slice.
-    .select(sql<number[]>`c.ordinals[1:${sql.lit(limit + 1)}]`.as('ordinals'))
-    .where('c.executionId', '=', executionId)
-    .where('x.projectId', '=', projectId)
-    .where('c.revision', '>', range.since)
-    .where('c.revision', '<=', range.upTo)
-    .orderBy('c.revision', 'desc')
-    .limit(limit + 1)
-    .execute();
-  const ordinals = new Set(rows.flatMap((row) => row.ordinals));
-  return {
-    ordinals: [...ordinals].slice(0, limit),
-    truncated: ordinals.size > limit || rows.length > limit,
-  };
+): Promise<NewestChanges> {
+  const [most, oneMore] = [sql.lit(limit), sql.lit(limit + 1)];
+  // Materialized, lest statistics that do not know the execution yet promise a single row of it.
+  const newest = sql<{ executionId: string; ordinal: number; revision: number; place: number; truncated: boolean }>`(
+    with change as materialized (
+      select execution_id, revision, ordinals[1:${oneMore}] as ordinals from execution_change
+      where execution_id = ${executionId} and revision > ${range.since}::int and revision <= ${range.upTo}::int
+        and exists (select from batch_execution where id = ${executionId} and project_id = ${projectId})
+      order by revision desc limit ${oneMore}
+    ), changed as materialized (
+      select distinct on (o.ordinal) c.execution_id, o.ordinal, c.revision, o.place
+      from change c, unnest(c.ordinals) with ordinality o(ordinal, place)
+      order by o.ordinal, c.revision desc, o.place
+    )
+    select *, (select count(*) from change) > ${most} or (select count(*) from changed) > ${most} as truncated
+    from changed order by revision desc, place limit ${most}
+  )`.as<'k'>(sql`k`);
+  const items = db
+    .selectFrom(newest)
+    .innerJoin('batchItem as i', (join) =>
+      join.onRef('i.executionId', '=', 'k.executionId').onRef('i.ordinal', '=', 'k.ordinal'),
+    )
+    .innerJoin('batchItemInput as n', (join) =>
+      join.onRef('n.executionId', '=', 'k.executionId').onRef('n.ordinal', '=', 'k.ordinal'),
+    )
+    .select([...ITEM_COLUMNS, 'k.truncated'])
+    .orderBy('k.revision', 'desc')
+    .orderBy('k.place');
+  const { rows } = await sql<Item & { truncated: boolean }>`/* newestChanges */ ${items}`.execute(db);
+  let truncated = false;
+  const found = rows.map(({ truncated: isTruncated, ...item }) => {
+    truncated = isTruncated;
+    return item;
+  });
+  return { items: found, truncated };
 }

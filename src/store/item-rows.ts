@@ -10,6 +10,25 @@ export interface ItemKey {
   readonly ordinal: number;
 }
 
+/** What is selected of an item `i` and its input `n`. */
+export const ITEM_COLUMNS = [
+  'i.executionId',
+  'i.ordinal',
+  'n.elementId',
+  'n.filename',
+  'n.mediaType',
+  'n.metadata',
+  'n.contentHash',
+  'i.status',
+  'i.tier',
+  'i.attempt',
+  'i.retryCount',
+  'i.runAfter',
+  'i.revision',
+  'i.startedAt',
+  'i.endedAt',
+] as const;
+
 /** The items of a project's executions, as domain objects; callers add where, order and limit. */
 export function selectItem(db: Db, projectId: string) {
   return db
@@ -18,23 +37,7 @@ export function selectItem(db: Db, projectId: string) {
       join.onRef('n.executionId', '=', 'i.executionId').onRef('n.ordinal', '=', 'i.ordinal'),
     )
     .innerJoin('batchExecution as x', 'x.id', 'i.executionId')
-    .select([
-      'i.executionId',
-      'i.ordinal',
-      'n.elementId',
-      'n.filename',
-      'n.mediaType',
-      'n.metadata',
-      'n.contentHash',
-      'i.status',
-      'i.tier',
-      'i.attempt',
-      'i.retryCount',
-      'i.runAfter',
-      'i.revision',
-      'i.startedAt',
-      'i.endedAt',
-    ])
+    .select(ITEM_COLUMNS)
     .where('x.projectId', '=', projectId);
 }
 

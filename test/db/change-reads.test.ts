@@ -1,9 +1,8 @@
 /** What changed in a range of revisions. */
 import { beforeAll, expect, test } from 'vitest';
-import { readChangedItems } from '../../src/services/read-changed-items.ts';
 import { newestChanges } from '../../src/store/change-reads.ts';
 import type { Db } from '../../src/store/database.ts';
-import { findExecution } from '../../src/store/execution-rows.ts';
+import { findItems } from '../../src/store/item-rows.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { addChange, addItems } from '../support/execution-rows.ts';
 import { makeExecution, makeProject } from '../support/rows.ts';
@@ -39,7 +38,10 @@ describeDatabases('changed items', (open) => {
     for (let revision = 10; revision < 120; revision += 1) await addChange(db, executionId, revision, [revision % 2]);
   });
 
-  const changes = (since: number, upTo: number) => newestChanges(db, projectId, executionId, { since, upTo }, 100);
+  const changes = async (since: number, upTo: number, project = projectId) => {
+    const { items, truncated } = await newestChanges(db, project, executionId, { since, upTo }, 100);
+    return { ordinals: items.map((item) => item.ordinal), truncated };
+  };
 
   test('are those of the range, each once, the last change first', async () => {
     expect(await changes(0, 5)).toEqual({ ordinals: [2, 0, 1], truncated: false });
@@ -61,14 +63,17 @@ describeDatabases('changed items', (open) => {
 
   test('of another project are none', async () => {
     const foreign = (await makeProject(db)).projectId;
-    expect(await newestChanges(db, foreign, executionId, { since: 0, upTo: 9 }, 100)).toMatchObject({ ordinals: [] });
+    expect(await changes(0, 9, foreign)).toEqual({ ordinals: [], truncated: false });
   });
 
-  test('come as items in the order of their changes', async () => {
-    const execution = await findExecution(db, projectId, executionId);
-    if (execution === undefined) throw new Error('No execution.');
-    const changed = await readChangedItems(db, { ...execution, revision: 5 }, 0);
-    expect(changed.items.map((item) => item.ordinal)).toEqual([2, 0, 1]);
-    expect(changed.truncated).toBe(false);
+  test('come as items, as they are now', async () => {
+    const { items } = await newestChanges(db, projectId, executionId, { since: 3, upTo: 5 }, 100);
+    const now = await findItems(
+      db,
+      projectId,
+      [0, 2].map((ordinal) => ({ executionId, ordinal })),
+    );
+    expect(items).toEqual(now.sort((a, b) => b.ordinal - a.ordinal));
+    expect(items).toHaveLength(2);
   });
 });
