@@ -37,41 +37,61 @@ export interface NewExecution {
  * `false` when the project has one with this idempotency key; then nothing was stored.
  */
 export async function insertExecution(tx: Tx, { isDraft = false, ...execution }: NewExecution): Promise<boolean> {
-  const { spec, inputOverrides, createdAt } = execution;
+  const { id, spec, inputOverrides, createdAt } = execution;
+  const row = {
+    ...execution,
+    inputOverrides: inputOverrides === null ? null : JSON.stringify(inputOverrides),
+    spec: JSON.stringify(spec),
+    inputDatasourceId: spec.input.datasourceId,
+    status: isDraft ? ('DRAFT' as const) : ('PREPARING' as const),
+    concurrency: spec.execution.concurrency,
+    retryLimit: spec.execution.retryLimit,
+    tokenBudget: spec.execution.tokenBudget ?? null,
+    costBudget: spec.execution.costBudget?.toString() ?? null,
+    roundOpenedAt: createdAt,
+    lastActivityAt: createdAt,
+    ...tierColumns(spec.tiers.length),
+  };
+  const agentVersionIds = spec.tiers.map((tier) => tier.agentVersionId);
+  // One statement: beside executions that keep the service busy each answer waits its turn.
   const stored = await named(tx, 'insertExecution')
-    .insertInto('batchExecution')
-    .values({
-      ...execution,
-      inputOverrides: inputOverrides === null ? null : JSON.stringify(inputOverrides),
-      spec: JSON.stringify(spec),
-      inputDatasourceId: spec.input.datasourceId,
-      status: isDraft ? 'DRAFT' : 'PREPARING',
-      concurrency: spec.execution.concurrency,
-      retryLimit: spec.execution.retryLimit,
-      tokenBudget: spec.execution.tokenBudget ?? null,
-      costBudget: spec.execution.costBudget?.toString() ?? null,
-      roundOpenedAt: createdAt,
-      lastActivityAt: createdAt,
-      ...tierColumns(spec.tiers.length),
-    })
-    .onConflict((conflict) => conflict.columns(['projectId', 'idempotencyKey']).doNothing())
-    .returning('id')
+    .with('stored', (query) =>
+      query
+        .insertInto('batchExecution')
+        .values(row)
+        .onConflict((conflict) => conflict.columns(['projectId', 'idempotencyKey']).doNothing())
+        .returning('id'),
+    )
+    .with('round', (query) =>
+      query
+        .insertInto('executionRound')
+        .columns(['executionId', 'round', 'openedAt', 'agentVersionIds'])
+        .expression((from) =>
+          from
+            .selectFrom('stored')
+            .select((eb) => [
+              'stored.id',
+              eb.val(0).as('round'),
+              eb.val(createdAt).as('openedAt'),
+              eb.val(agentVersionIds).as('agentVersionIds'),
+            ]),
+        ),
+    )
+    .with('lane', (query) =>
+      query
+        .insertInto('executionLane')
+        .columns(['executionId', 'no', 'share'])
+        .expression((from) =>
+          from
+            .selectFrom('stored')
+            .select((eb) => ['stored.id', eb.val(0).as('no'), eb.val(spec.execution.concurrency).as('share')]),
+        ),
+    )
+    .selectFrom('stored')
+    .select('stored.id')
     .executeTakeFirst();
   if (stored === undefined) return false;
-  await named(tx, 'insertRound')
-    .insertInto('executionRound')
-    .values({
-      executionId: execution.id,
-      round: 0,
-      openedAt: createdAt,
-      agentVersionIds: spec.tiers.map((tier) => tier.agentVersionId),
-    })
-    .execute();
-  await named(tx, 'insertLane')
-    .insertInto('executionLane')
-    .values({ executionId: execution.id, no: 0, share: spec.execution.concurrency })
-    .execute();
-  if (isDraft) await insertDraft(tx, execution.id);
+  if (isDraft) await insertDraft(tx, id);
   return true;
 }
 

@@ -22,10 +22,12 @@ export async function obtainDefinition(
   definition: NewDefinition,
 ): Promise<{ definition: BatchDefinition; created: boolean }> {
   const { projectId, name, specHash } = definition;
+  const alike = liveVersions(tx, 'obtainDefinition', projectId, name).where('specHash', '=', specHash);
+  // Nearly always there: kept from a deletion, which changes no key, it needs no lock of the others.
+  const kept = await alike.forShare().executeTakeFirst();
+  if (kept !== undefined) return { definition: kept, created: false };
   await lockDefinitions(tx, projectId);
-  const same = await liveVersions(tx, 'obtainDefinition', projectId, name)
-    .where('specHash', '=', specHash)
-    .executeTakeFirst();
+  const same = await alike.executeTakeFirst();
   if (same !== undefined) return { definition: same, created: false };
   const newest = await newestDefinition(tx, projectId, name);
   return { definition: await insertVersion(tx, definition, newest?.id ?? null), created: true };
