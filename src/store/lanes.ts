@@ -27,6 +27,44 @@ export async function takeLane(
   isAlive: IsAlive,
   now: Date,
 ): Promise<TakenLane | null> {
+  return (await takeFresh(db, executionId, no, node)) ?? (await takeUsed(db, executionId, no, node, isAlive, now));
+}
+
+/** Takes a lane that nobody has and that claims nothing, as that of a new execution, in one statement; null where it is none. */
+async function takeFresh(db: Db, executionId: string, no: number, node: string): Promise<TakenLane | null> {
+  const row = await named(db, 'takeFreshLane')
+    .with('x', (query) =>
+      query
+        .selectFrom('batchExecution')
+        .select(['id', 'status', 'round', 'retryLimit', 'spec'])
+        .where('id', '=', executionId)
+        .where('endedAt', 'is', null)
+        .forNoKeyUpdate(),
+    )
+    .updateTable('executionLane as l')
+    .from('x')
+    .set((eb) => ({ epoch: eb('l.epoch', '+', 1), owner: node }))
+    .whereRef('l.executionId', '=', 'x.id')
+    .where('l.no', '=', no)
+    .where('l.owner', 'is', null)
+    .where('l.claim', '=', sql<number[]>`'{}'`)
+    .where('l.suspects', '=', false)
+    .returning(['l.epoch', 'l.share', 'x.status', 'x.round', 'x.retryLimit', 'x.spec'])
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const { epoch, ...rest } = row;
+  return { ...rest, lane: { executionId, no, epoch }, items: [], afterDeath: false };
+}
+
+/** Takes any lane that no living node has, with what its last holder left. */
+async function takeUsed(
+  db: Db,
+  executionId: string,
+  no: number,
+  node: string,
+  isAlive: IsAlive,
+  now: Date,
+): Promise<TakenLane | null> {
   const seen = await db
     .selectFrom('executionLane')
     .select('owner')

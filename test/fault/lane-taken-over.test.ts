@@ -4,6 +4,7 @@ import { infrastructureEvents } from '../../src/domain/infrastructure-events.ts'
 import type { Db } from '../../src/store/database.ts';
 import { readLaneFacts } from '../../src/store/diagnosis-reads.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
+import { countStatements } from '../support/counted-statements.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { type Harness, startEngine, storeExecution } from '../support/engine-harness.ts';
 import { checkEnded } from '../support/exact-end.ts';
@@ -57,6 +58,42 @@ describeDatabases('a lane that another node took over', (open) => {
         interruptedItems: 0,
       }),
     ).toMatchObject([{ kind: 'NODE_LOST', count: expect.any(Number), at: expect.any(Date) }]);
+  });
+
+  test('goes to one of two nodes that take it at once, in one statement where nobody had it', async () => {
+    const harness = await startEngine(db);
+    started.push(harness);
+    await harness.engine.stop();
+    const id = await harness.create(5, () => 1);
+    const counted = ['one', 'other'].map((node) => ({ node, ...countStatements(db) }));
+    const taken = await Promise.all(
+      counted.map((own) =>
+        createLaneStore(
+          own.db,
+          own.node,
+          () => Promise.resolve(true),
+          () => new Date(),
+        ).takeLane(id, 0),
+      ),
+    );
+    const winner = taken.findIndex((lane) => lane !== null);
+    expect(taken.filter((lane) => lane !== null)).toMatchObject([
+      {
+        lane: { executionId: id, no: 0, epoch: 1 },
+        share: 10,
+        round: 0,
+        status: 'PREPARING',
+        items: [],
+        afterDeath: false,
+      },
+    ]);
+    expect(counted[winner]?.statements()).toBe(1);
+    const row = await db
+      .selectFrom('executionLane')
+      .selectAll()
+      .where('executionId', '=', id)
+      .executeTakeFirstOrThrow();
+    expect(row).toMatchObject({ owner: counted[winner]?.node, epoch: 1, claim: [], suspects: false, takeovers: 0 });
   });
 
   test('leaves a lane whose owner lives alone', async () => {
