@@ -28,7 +28,7 @@ export async function claim(
   now: Date,
 ): Promise<ClaimAnswer> {
   let answer = await claimStretch(db, lane, keep, want, now);
-  // Waiting for a chunk that was just appended, it counted that chunk's items and did not see them: now it will.
+  // Waiting for a chunk that was just appended, or sealed, it counted that chunk's items and did not see them: now it will.
   if (answer === 'not whole yet') answer = await claimStretch(db, lane, keep, want, now);
   return typeof answer === 'string' ? await claimScattered(db, lane, keep, want, now) : answer;
 }
@@ -42,6 +42,8 @@ interface StretchRow {
   /** The claimed items that have a history; all others are as they were made. */
   used: [ordinal: number, tier: number, attempt: number, charged: number, deaths: number][] | null;
   whole: boolean;
+  /** Whether this is the first claim of the execution's round. */
+  starts: boolean;
   revision: number | null;
 }
 
@@ -94,7 +96,7 @@ with e as materialized (
   returning x.status, x.revision
 )
 select exists (select 1 from l) as held, coalesce((select status from x), (select status from e)) as status,
-  (select closing from e) as closing, (select yes from whole) as whole, (select x.revision from x, e where e.starts) as revision,
+  (select closing from e) as closing, (select yes from whole) as whole, (select starts from e) as starts, (select x.revision from x, e where e.starts) as revision,
   (select pool_cursor from e) as first, (select take from e) as take, (select used from pick) as used`.execute(
     db.withoutPlugins(),
   );
@@ -104,7 +106,7 @@ select exists (select 1 from l) as held, coalesce((select status from x), (selec
   if (row === undefined || !row.held || isClosing || !isClaimable(status)) {
     return { held: row?.held ?? false, status, closing: isClosing, items: [], nextDueAt: null, revision: null };
   }
-  if (!row.whole) return status === 'PREPARING' ? 'not whole yet' : 'not whole';
+  if (!row.whole) return status === 'PREPARING' || row.starts ? 'not whole yet' : 'not whole';
   const items = Array.from({ length: row.take }, (_, index): ClaimedItem => unused(row.first + index));
   for (const [ordinal, tier, attempt, charged, deaths] of row.used ?? []) {
     items[ordinal - row.first] = { ...unused(ordinal), tier, attempt, charged, deaths };
