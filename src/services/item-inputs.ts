@@ -3,7 +3,8 @@ import type { AgentDocument, AgentItem } from '../domain/agent-context.ts';
 import type { DocumentName } from '../domain/model.ts';
 import type { ItemInput, ItemInputs } from '../engine/ports.ts';
 import type { Db } from '../store/database.ts';
-import { findExecutionDatasource, type InputRow, readInputs } from '../store/item-inputs.ts';
+import { findExecutionDatasource } from '../store/datasources.ts';
+import { type InputRow, readInputs } from '../store/item-inputs.ts';
 import { type ContentParts, ItemContent } from './item-content.ts';
 
 /** The engine's view of the datasources. */

@@ -2,7 +2,7 @@
 import { LIMITS } from '../domain/limits.ts';
 import { type Datasource, holdsResults } from '../domain/model.ts';
 import type { PrepareAnswer } from '../engine/ports.ts';
-import { findDatasource } from '../store/datasources.ts';
+import { findExecutionDatasource } from '../store/datasources.ts';
 import { analyzeItems, appendItems, findUnfrozen, sealItems, type Unfrozen } from '../store/freeze.ts';
 import { appendResultItems, appendStoredItems } from '../store/freeze-stored.ts';
 import { moveRoundChunk } from '../store/rounds.ts';
@@ -29,30 +29,51 @@ type PrepareDeps = Pick<ServiceDeps, 'db' | 'sources' | 'now'> & { readonly kind
  * and started again, freeze every element once.
  */
 export async function prepareExecution(deps: PrepareDeps, executionId: string): Promise<PrepareAnswer> {
-  const unfrozen = await findUnfrozen(deps.db, executionId);
-  if (unfrozen !== null) return await freeze(deps, executionId, unfrozen);
+  const [unfrozen, datasource] = await Promise.all([
+    findUnfrozen(deps.db, executionId),
+    findExecutionDatasource(deps.db, executionId),
+  ]);
+  if (unfrozen !== null) return await freeze(deps, executionId, unfrozen, datasource);
   const moved = await moveRoundChunk(deps.db, executionId, deps.now());
   return moved ?? { more: false, revision: null };
 }
 
-async function freeze(deps: PrepareDeps, executionId: string, unfrozen: Unfrozen): Promise<PrepareAnswer> {
+/** A chunk that was appended. */
+interface Appended extends PrepareAnswer {
+  /** How many items there are, once that is final; null while there may be more. */
+  readonly total: number | null;
+}
+
+async function freeze(
+  deps: PrepareDeps,
+  executionId: string,
+  unfrozen: Unfrozen,
+  datasource: Datasource | null,
+): Promise<PrepareAnswer> {
   // No cursor but items: the last chunk is in, and only the seal is missing.
   const isListed = unfrozen.cursor === null && unfrozen.total > 0;
-  const answer = isListed ? null : await appendOnce(deps, executionId, unfrozen);
-  if (answer !== null) return answer;
-  if (unfrozen.total >= ANALYZE_FROM) await analyzeItems(deps.db);
-  const sealed = await sealItems(deps.db, executionId, unfrozen.total, deps.now());
-  return { more: false, revision: sealed?.revision ?? null };
+  const chunk = isListed ? null : await appendOnce(deps, executionId, unfrozen, datasource);
+  if (chunk !== null && chunk.total === null) return chunk;
+  const total = chunk?.total ?? unfrozen.total;
+  if (total >= ANALYZE_FROM) await analyzeItems(deps.db);
+  const sealed = await sealItems(deps.db, executionId, total, deps.now());
+  return { more: false, revision: sealed?.revision ?? chunk?.revision ?? null };
 }
 
 /** Appends the next elements, without those that are items already if there turn out to be any. */
-async function appendOnce(deps: PrepareDeps, executionId: string, unfrozen: Unfrozen): Promise<PrepareAnswer | null> {
+async function appendOnce(
+  deps: PrepareDeps,
+  executionId: string,
+  unfrozen: Unfrozen,
+  datasource: Datasource | null,
+): Promise<Appended | null> {
+  if (datasource === null) throw new CannotGoOn('Its datasource is gone.');
   try {
-    return await appendNext(deps, executionId, unfrozen, false);
+    return await appendNext(deps, executionId, unfrozen, datasource, false);
   } catch (error) {
     // A unique violation: an element was removed and added again since its item was frozen, and is listed twice.
     if (!(error instanceof Error) || Reflect.get(error, 'code') !== '23505') throw error;
-    return await appendNext(deps, executionId, unfrozen, true);
+    return await appendNext(deps, executionId, unfrozen, datasource, true);
   }
 }
 
@@ -61,12 +82,10 @@ async function appendNext(
   deps: PrepareDeps,
   executionId: string,
   unfrozen: Unfrozen,
+  datasource: Datasource,
   dedupe: boolean,
-): Promise<PrepareAnswer | null> {
-  const datasource = await findDatasource(deps.db, unfrozen.projectId, unfrozen.datasourceId);
-  if (datasource === null) throw new CannotGoOn('Its datasource is gone.');
+): Promise<Appended | null> {
   const { elementIds, regex, mediaTypes } = unfrozen.filters;
-  let revision: number | null;
   const isPlain = regex === undefined && mediaTypes === undefined;
   const isResults = holdsResults(datasource);
   const first = unfrozen.total === 0 ? FIRST_CHUNK : null;
@@ -75,17 +94,18 @@ async function appendNext(
     const limit = first ?? COPIED_ROWS[deps.kind ?? 'embedded'];
     const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit, dedupe };
     const append = isResults ? appendResultItems : appendStoredItems;
-    const answer = await append(deps.db, executionId, chunk, deps.now());
-    if (answer.found === 0) return null;
-    ({ revision } = answer);
-  } else {
-    const chunk = await nextChunk(deps, datasource, executionId, unfrozen, first ?? LIMITS.sweepChunk);
-    if (chunk.elements.length === 0) return null;
-    revision = await appendItems(deps.db, executionId, { ...chunk, from: unfrozen, dedupe }, deps.now());
+    const { found, revision, total } = await append(deps.db, executionId, chunk, deps.now());
+    return found === 0 ? null : appended(revision, found < limit ? total : null);
   }
-  // Not applied: another node was faster, or the execution is being closed. Whoever looks next goes on.
-  return { more: revision !== null, revision };
+  const chunk = await nextChunk(deps, datasource, executionId, unfrozen, first ?? LIMITS.sweepChunk);
+  if (chunk.elements.length === 0) return null;
+  return appended(await appendItems(deps.db, executionId, { ...chunk, from: unfrozen, dedupe }, deps.now()), null);
 }
+
+// Not applied: another node was faster, or the execution is being closed. Whoever looks next goes on.
+const appended = (revision: number | null, total: number | null): Appended => ({
+  ...{ more: revision !== null, revision, total },
+});
 
 /** The next elements that match, or an empty chunk when there are none. */
 async function nextChunk(

@@ -50,6 +50,25 @@ export async function findDatasource(db: Db, projectId: string, id: string): Pro
   return row === undefined ? null : toDatasource(row);
 }
 
+/** The datasource that an execution reads; null when it is gone, or the execution. */
+export async function findExecutionDatasource(db: Db, executionId: string): Promise<Datasource | null> {
+  const row = await named(db, 'findExecutionDatasource')
+    .selectFrom('datasource')
+    .select(COLUMNS)
+    .where(({ eb, refTuple, selectFrom }) =>
+      eb(
+        refTuple('id', 'projectId'),
+        'in',
+        selectFrom('batchExecution')
+          .select(['inputDatasourceId', 'projectId'])
+          .where('batchExecution.id', '=', executionId)
+          .$asTuple('inputDatasourceId', 'projectId'),
+      ),
+    )
+    .executeTakeFirst();
+  return row === undefined ? null : toDatasource(row);
+}
+
 /** The project's datasources with these ids, in no order. */
 export async function findDatasources(
   db: Db,

@@ -27,6 +27,8 @@ export interface StoredFreezeAnswer {
   readonly found: number;
   /** The execution's new revision; null when nothing was found, or when another process or a cancel was faster. */
   readonly revision: number | null;
+  /** How many items the execution then has; null like `revision`. */
+  readonly total: number | null;
 }
 
 /**
@@ -61,14 +63,14 @@ export async function appendResultItems(
 async function append(db: Db, statement: RawBuilder<StoredFreezeAnswer>): Promise<StoredFreezeAnswer> {
   try {
     const { rows } = await statement.execute(db);
-    return rows[0] ?? { found: 0, revision: null };
+    return rows[0] ?? NOTHING;
   } catch (error) {
-    if (error instanceof Error && Reflect.get(error, 'code') === NOT_NULL_VIOLATION)
-      return { found: 0, revision: null };
+    if (error instanceof Error && Reflect.get(error, 'code') === NOT_NULL_VIOLATION) return NOTHING;
     throw error;
   }
 }
 
+const NOTHING: StoredFreezeAnswer = { found: 0, revision: null, total: null };
 const NOT_NULL_VIOLATION = '23502';
 
 /** Elements in order of `position`: CTEs before them, their rows, and how many were `found` up to which `cursor`. */
@@ -136,10 +138,10 @@ with ${stretch.before} stretch as materialized (
   update batch_execution x
   set freeze_cursor = case when last.found = ${limit} then last.cursor end, ${countMove({ now })}
   from d, e, last where x.id = e.id and last.found > 0
-  returning x.revision
+  returning x.revision, x.total
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals)
   select ${executionId}, x.revision, (select array_agg(ordinal order by ordinal) from inputs) from x, d where d.total > 0
 )
-select last.found, (select revision from x) as revision from last`;
+select last.found, (select revision from x) as revision, (select total from x) as total from last`;
 }

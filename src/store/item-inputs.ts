@@ -1,9 +1,7 @@
 /** The frozen inputs of items. */
 import { sql } from 'kysely';
-import type { Datasource, DocumentName } from '../domain/model.ts';
+import type { DocumentName } from '../domain/model.ts';
 import type { Db } from './database.ts';
-import { findDatasource } from './datasources.ts';
-import { named } from './statement-name.ts';
 
 /** What was listed of an item's element when it was frozen. */
 export interface InputRow {
@@ -54,14 +52,4 @@ export async function readInputs(
   return (rows[0]?.inputs ?? []).map(([ordinal, elementId, filename, mediaType, metadata, documentNames]) => ({
     ...{ ordinal, elementId, filename, mediaType, metadata, documentNames },
   }));
-}
-
-/** The datasource that an execution reads, or null when there is no such execution. */
-export async function findExecutionDatasource(db: Db, executionId: string): Promise<Datasource | null> {
-  const row = await named(db, 'findExecutionDatasource')
-    .selectFrom('batchExecution')
-    .select(['projectId', 'inputDatasourceId'])
-    .where('id', '=', executionId)
-    .executeTakeFirst();
-  return row === undefined ? null : await findDatasource(db, row.projectId, row.inputDatasourceId);
 }

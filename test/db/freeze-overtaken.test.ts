@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, expect, test } from 'vitest';
+import { prepareExecution } from '../../src/services/prepare-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { appendStoredItems } from '../../src/store/freeze-stored.ts';
 import { requestCancel } from '../../src/store/request-cancel.ts';
@@ -43,6 +44,8 @@ describeDatabases('a chunk of stored elements that comes too late', (open) => {
     return { id, freeze };
   }
 
+  const readRow = (id: string) =>
+    db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const inputsOf = async (id: string) =>
     (await db.selectFrom('batchItemInput').select('elementId').where('executionId', '=', id).execute()).length;
 
@@ -61,6 +64,22 @@ describeDatabases('a chunk of stored elements that comes too late', (open) => {
     await expect(freeze()).rejects.toMatchObject({ code: '23505' });
     expect(await freeze(true)).toMatchObject({ revision: null });
     expect(await inputsOf(id)).toBe(2);
+    await checkWhole(db, id);
+  });
+
+  test('is not the last one that is in: that is sealed in the same step, whoever else freezes at once', async () => {
+    const { id } = await unfrozen();
+    const { inputDatasourceId } = await readRow(id);
+    await db
+      .updateTable('datasource')
+      .set({ kind: 'STORED', folderPath: null, folderGlob: null })
+      .where('id', '=', inputDatasourceId)
+      .execute();
+    const step = () => prepareExecution({ db, sources: harness.deps.sources, now: () => new Date() }, id);
+    const answers = await Promise.all([step(), step()]);
+    expect(answers).toContainEqual({ more: false, revision: expect.any(Number) });
+    expect(await readRow(id)).toMatchObject({ status: 'QUEUED', total: 3, sealedAt: expect.any(Date) });
+    expect(await inputsOf(id)).toBe(3);
     await checkWhole(db, id);
   });
 });
