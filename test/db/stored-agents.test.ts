@@ -200,7 +200,7 @@ describeDatabases('agents and secrets of a project', (open) => {
   test('the schemas of an agent hold up nobody, however long a config or they themselves take to check', async () => {
     const { actor } = await makeProject(db);
     const twice = (no: number) => ({ allOf: [1, 2].map(() => ({ $ref: `#/$defs/d${no + 1}` })) });
-    const $defs = Object.fromEntries(Array.from({ length: 28 }, (_, no) => [`d${no}`, no < 27 ? twice(no) : {}]));
+    const $defs = Object.fromEntries(Array.from({ length: 48 }, (_, no) => [`d${no}`, no < 47 ? twice(no) : {}]));
     const configSchema = { $ref: '#/$defs/d0', $defs };
     const { version } = await createAgent(deps, actor, { name: freshName(), config: http(), configSchema });
     const slow = { allOf: Array.from({ length: 1_500 }, (_, no) => ({ pattern: `(?i)[\\pL${no}]{1000}` })) };
