@@ -13,6 +13,8 @@ import { until } from '../support/until.ts';
 
 const ITEMS = 200;
 const CONCURRENCY = 8;
+/** How long each step may take where everything else runs at the same time. */
+const STEP_MS = 60_000;
 /** From this ordinal on a call is held as long as its process has a file to say so. */
 const HELD_FROM = 100;
 
@@ -76,7 +78,7 @@ async function create(service: ServiceProcess, folder: string): Promise<string> 
 }
 
 test('a process that was stopped while another took its lane writes nothing once it is continued', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const { db, folder, first, second, calls, presence } = await twoServices();
   expect(presence).toHaveLength(1);
@@ -84,22 +86,22 @@ test('a process that was stopped while another took its lane writes nothing once
   const read = () => db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const lanes = () => db.selectFrom('executionLane').select('epoch').where('executionId', '=', id).execute();
   const held = HELD_FROM + CONCURRENCY;
-  await until(async () => (await calls(first.pid)) === held && (await read()).running === CONCURRENCY);
+  await until(async () => (await calls(first.pid)) === held && (await read()).running === CONCURRENCY, STEP_MS);
   const before = await lanes();
 
   first.child.kill('SIGSTOP');
   // The server still holds a connection to it, whose kernel answers: this is what tells the other of a dead machine.
   for (const pid of presence) await sql`select pg_terminate_backend(${pid}::int)`.execute(db);
-  await until(async () => (await calls(second.pid)) === CONCURRENCY, 30_000);
+  await until(async () => (await calls(second.pid)) === CONCURRENCY, STEP_MS);
   expect(await lanes()).toEqual(before.map(({ epoch }) => ({ epoch: epoch + 1 })));
 
   await first.release();
   first.child.kill('SIGCONT');
-  await until(() => /"end":"lost"/.test(first.output()));
+  await until(() => /"end":"lost"/.test(first.output()), STEP_MS);
   expect(await read()).toMatchObject({ status: 'RUNNING', succeeded: HELD_FROM, running: CONCURRENCY });
 
   await second.release();
-  await until(async () => (await read()).endedAt !== null);
+  await until(async () => (await read()).endedAt !== null, STEP_MS);
   expect(await read()).toMatchObject({ status: 'COMPLETED', succeeded: ITEMS });
   await checkEnded(db, id);
   const results = await db.selectFrom('itemResult').select(['ordinal', 'data']).where('executionId', '=', id).execute();
