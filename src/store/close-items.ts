@@ -4,7 +4,7 @@ import { LIMITS } from '../domain/limits.ts';
 import { type ExecutionStatus, type ItemStatus, type ItemVerb, itemMoveFrom } from '../domain/states.ts';
 import type { CloseChunk, SweepAnswer } from '../engine/ports.ts';
 import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
-import type { Db } from './database.ts';
+import type { Db, OpenDatabase } from './database.ts';
 import { TIER_CHANGES } from './tier-moves.ts';
 
 /** Most items that one chunk closes: the embedded database does it in the service's thread, which must not stall. */
@@ -12,7 +12,7 @@ const CHUNK = { embedded: LIMITS.sweepChunk, postgres: 2 * LIMITS.sweepChunk } a
 /** Ordinals that one chunk looks at, in chunks; bounds one in which few items are open. */
 const SPANS = 10;
 
-const endOf = ({ cursor }: CloseChunk, kind: keyof typeof CHUNK): number => cursor + CHUNK[kind] * SPANS;
+const endOf = ({ cursor }: CloseChunk, kind: OpenDatabase['kind']): number => cursor + CHUNK[kind] * SPANS;
 
 /**
  * Closes a chunk of open items, in a transaction of its own.
@@ -25,7 +25,7 @@ export async function closeItems(
   executionId: string,
   close: CloseChunk,
   now: Date,
-  kind: keyof typeof CHUNK = 'embedded',
+  kind: OpenDatabase['kind'] = 'embedded',
 ): Promise<SweepAnswer> {
   return await db.transaction().execute(async (tx) => {
     const execution = await tx
@@ -74,7 +74,7 @@ export function closeStatement(
   close: CloseChunk,
   revision: number,
   now: Date,
-  kind: keyof typeof CHUNK = 'embedded',
+  kind: OpenDatabase['kind'] = 'embedded',
 ) {
   const end = endOf(close, kind);
   const [verb, to]: [ItemVerb, ItemStatus] =

@@ -3,7 +3,7 @@ import { cancelledItems } from './cancel-items.ts';
 import { claim } from './claim.ts';
 import { closeItems } from './close-items.ts';
 import { noteWait, pauseExecution, stopExecution } from './control-execution.ts';
-import type { Db } from './database.ts';
+import type { Db, OpenDatabase } from './database.ts';
 import { appendLogs } from './item-logs.ts';
 import { fenceLanes, heldItems, type IsAlive, openExecutions, releaseLane, takeLane } from './lanes.ts';
 import { noteOverdue } from './overdue-calls.ts';
@@ -15,7 +15,7 @@ export function createLaneStore(
   node: string,
   isAlive: IsAlive,
   now: () => Date,
-  kind: 'embedded' | 'postgres' = 'embedded',
+  kind: OpenDatabase['kind'] = 'embedded',
 ): LaneStore {
   return {
     openExecutions: async () => groupByExecution(await openExecutions(db, now())),
