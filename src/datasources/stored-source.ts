@@ -33,7 +33,7 @@ export function createStoredSource(db: Db, readElsewhere: ReadElsewhere): Elemen
   }
 
   return {
-    async page(datasource, filters, after, limit) {
+    async page(datasource, filters, after, limit, readerId) {
       const matches = compileFilters(filters);
       const pauser = createPauser();
       const elements: DataElement[] = [];
@@ -41,7 +41,7 @@ export function createStoredSource(db: Db, readElsewhere: ReadElsewhere): Elemen
       let position = after === null ? -1 : Number(after);
       for (;;) {
         const asked = filters.regex === undefined && filters.mediaTypes === undefined ? limit - elements.length : SCAN;
-        const rows = await listElements(db, datasource.id, position, asked, filters.elementIds);
+        const rows = await listElements(db, datasource.id, position, asked, { ids: filters.elementIds, readerId });
         for (const { position: place, ...element } of rows) {
           if (elements.length === limit) return { elements, cursors, cursor: String(position) };
           position = place;

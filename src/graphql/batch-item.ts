@@ -115,7 +115,10 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       description: 'Milliseconds from its start to its end; null unless it has both.',
       resolve: ({ startedAt, endedAt }) => millisecondsOf(startedAt, endedAt),
     }),
-    revision: t.exposeInt('revision', { description: 'The revision of the execution that last changed it.' }),
+    revision: t.exposeInt('revision', {
+      description:
+        'The revision of the execution that last changed it; at most that which took it in while nothing has.',
+    }),
     data: t.field({
       type: 'JSON',
       nullable: true,

@@ -49,7 +49,8 @@ export interface ElementSources {
   /**
    * One page of the elements that match, after an opaque cursor (null: from the start).
    *
-   * `readerId` is the execution that is to read them, which never reads results of itself or of later ones.
+   * `readerId` is the execution that is to read them: it takes no rows that came after it was created, and never
+   * reads results of itself or of later ones.
    */
   page(
     datasource: Datasource,

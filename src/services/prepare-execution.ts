@@ -52,7 +52,7 @@ async function freeze(
 ): Promise<PrepareAnswer> {
   // No cursor but items: the last chunk is in, and only the seal is missing.
   const isListed = unfrozen.cursor === null && unfrozen.total > 0;
-  const chunk = isListed ? null : await appendOnce(deps, executionId, unfrozen, datasource);
+  const chunk = isListed ? null : await appendNext(deps, executionId, unfrozen, datasource);
   if (chunk !== null && chunk.total === null) return chunk;
   const total = chunk?.total ?? unfrozen.total;
   if (total >= ANALYZE_FROM) await analyzeItems(deps.db);
@@ -60,31 +60,14 @@ async function freeze(
   return { more: false, revision: sealed?.revision ?? chunk?.revision ?? null };
 }
 
-/** Appends the next elements, without those that are items already if there turn out to be any. */
-async function appendOnce(
+/** Appends the next elements that match; null when there are none. */
+async function appendNext(
   deps: PrepareDeps,
   executionId: string,
   unfrozen: Unfrozen,
   datasource: Datasource | null,
 ): Promise<Appended | null> {
   if (datasource === null) throw new CannotGoOn('Its datasource is gone.');
-  try {
-    return await appendNext(deps, executionId, unfrozen, datasource, false);
-  } catch (error) {
-    // A unique violation: an element was removed and added again since its item was frozen, and is listed twice.
-    if (!(error instanceof Error) || Reflect.get(error, 'code') !== '23505') throw error;
-    return await appendNext(deps, executionId, unfrozen, datasource, true);
-  }
-}
-
-/** Appends the next elements that match; null when there are none. */
-async function appendNext(
-  deps: PrepareDeps,
-  executionId: string,
-  unfrozen: Unfrozen,
-  datasource: Datasource,
-  dedupe: boolean,
-): Promise<Appended | null> {
   const { elementIds, regex, mediaTypes } = unfrozen.filters;
   const isPlain = regex === undefined && mediaTypes === undefined;
   const isResults = holdsResults(datasource);
@@ -92,14 +75,14 @@ async function appendNext(
   if (datasource.kind !== 'FOLDER' && isPlain && !(isResults && elementIds !== undefined)) {
     // Rows of our own that need no look from here: they are copied inside the database.
     const limit = first ?? COPIED_ROWS[deps.kind ?? 'embedded'];
-    const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit, dedupe };
+    const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit };
     const append = isResults ? appendResultItems : appendStoredItems;
     const { found, revision, total } = await append(deps.db, executionId, chunk, deps.now());
     return found === 0 ? null : appended(revision, found < limit ? total : null);
   }
   const chunk = await nextChunk(deps, datasource, executionId, unfrozen, first ?? LIMITS.sweepChunk);
   if (chunk.elements.length === 0) return null;
-  return appended(await appendItems(deps.db, executionId, { ...chunk, from: unfrozen, dedupe }, deps.now()), null);
+  return appended(await appendItems(deps.db, executionId, { ...chunk, from: unfrozen }, deps.now()), null);
 }
 
 // Not applied: another node was faster, or the execution is being closed. Whoever looks next goes on.

@@ -1,4 +1,5 @@
 /** Storing a new execution, and finding the one that an idempotency key made. */
+import { sql } from 'kysely';
 import type { InputOverrides, PinnedSpec } from '../domain/spec.ts';
 import { ITEM_STATUSES } from '../domain/states.ts';
 import type { Db, Tx } from './database.ts';
@@ -50,6 +51,8 @@ export async function insertExecution(tx: Tx, { isDraft = false, ...execution }:
     costBudget: spec.execution.costBudget?.toString() ?? null,
     roundOpenedAt: createdAt,
     lastActivityAt: createdAt,
+    // The items of a draft are fixed when it is submitted.
+    freezeUntil: isDraft ? null : lastPlace(spec.input.datasourceId),
     ...tierColumns(spec.tiers.length),
   };
   const agentVersionIds = spec.tiers.map((tier) => tier.agentVersionId);
@@ -94,6 +97,11 @@ export async function insertExecution(tx: Tx, { isDraft = false, ...execution }:
   if (isDraft) await insertDraft(tx, id);
   return true;
 }
+
+/** The last place among a datasource's rows; null where its elements are none. */
+const lastPlace = (datasourceId: string) => sql<number | null>`(
+  select coalesce((select max(position) from data_element where datasource_id = d.id), -1)
+  from datasource d where d.id = ${datasourceId} and d.kind in ('STORED', 'INLINE'))`;
 
 /** The counts and times of the tiers of a new execution; with one tier they are its own. */
 function tierColumns(tiers: number) {

@@ -1,5 +1,5 @@
 /** Elements that are stored in the database: those of STORED and INLINE datasources. */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { DataElement, StoredDocument } from '../domain/model.ts';
 import type { Db, Tx } from './database.ts';
 import { named } from './statement-name.ts';
@@ -44,13 +44,17 @@ const COLUMNS = [
 const CHUNK_ROWS = 2_000;
 const CHUNK_BYTES = 1_000_000;
 
-/** Elements after a position in the datasource's order; with `ids` only these. */
+/** A condition that an element was there when this execution was created. */
+export const takenBy = (executionId: string): RawBuilder<boolean> =>
+  sql`position <= (select coalesce(freeze_until, 9223372036854775807) from batch_execution where id = ${executionId})`;
+
+/** Elements after a position in the datasource's order; with `ids` only these, and of a reader only what it takes. */
 export async function listElements(
   db: Db,
   datasourceId: string,
   after: number,
   limit: number,
-  ids?: readonly string[],
+  { ids, readerId }: { readonly ids?: readonly string[] | undefined; readonly readerId?: string | undefined } = {},
 ): Promise<readonly PlacedElement[]> {
   let query = named(db, 'listElements')
     .selectFrom('dataElement')
@@ -59,6 +63,7 @@ export async function listElements(
     .where('position', '>', after);
   // One array instead of a parameter each: filters name up to ten thousand.
   if (ids !== undefined) query = query.where(sql<boolean>`id = any(${ids}::text[])`);
+  if (readerId !== undefined) query = query.where(takenBy(readerId));
   return await query.orderBy('position').limit(limit).execute();
 }
 

@@ -1,8 +1,8 @@
 /** Freezing items whose elements are rows of this database: they never leave it. */
 import { type RawBuilder, sql } from 'kysely';
 import { closing, countMove } from './count-moves.ts';
+import { takenBy } from './data-elements.ts';
 import type { Db } from './database.ts';
-import { unfrozenOnly } from './freeze.ts';
 import { ELEMENT, PICKED_COUNT, PICKED_RESULTS, pickItems } from './result-stretch.ts';
 
 /** A chunk of results of other executions. */
@@ -11,8 +11,6 @@ export interface ResultsFreezeChunk {
   readonly from: { readonly cursor: string | null; readonly total: number };
   readonly datasourceId: string;
   readonly limit: number;
-  /** Leaves out elements that are items already: one was removed and added again while it was frozen. */
-  readonly dedupe: boolean;
 }
 
 /** A chunk of stored elements. */
@@ -35,11 +33,12 @@ export interface StoredFreezeAnswer {
  * Appends the next elements of a datasource as QUEUED items in one statement, as `appendItems` does with rows of
  * the caller's. The cursor that it leaves is a position as text, null behind the last element.
  *
- * Raw: an INSERT from a SELECT with the counts in one round trip. The inputs are copied before the execution is
- * locked, because its lock asks for their number: copying is most of the work, and flushes and claims go on
- * meanwhile. Where the execution no longer stands at the chunk's start, an item without an execution is refused, and
- * the whole statement with it. The datasource's id is hidden from the planner, to which statistics that do not know
- * it yet promise a single element, and so no need of the index in their order.
+ * Raw: an INSERT from a SELECT with the counts in one round trip. The rows are written before the execution is
+ * locked, because its lock asks for their number: they are nearly all of the work, and flushes and claims go on
+ * meanwhile. So an item has the revision that would come next when the statement began, and the log the one that did.
+ * Where the execution no longer stands at the chunk's start, a log without an execution is refused, and the whole
+ * statement with it. The datasource's id is hidden from the planner, to which statistics that do not know it yet
+ * promise a single element, and so no need of the index in their order.
  */
 export async function appendStoredItems(
   db: Db,
@@ -47,7 +46,7 @@ export async function appendStoredItems(
   chunk: StoredFreezeChunk,
   now: Date,
 ): Promise<StoredFreezeAnswer> {
-  return await append(db, appendStatement(executionId, chunk, storedStretch(chunk), now));
+  return await append(db, appendStatement(executionId, chunk, storedStretch(executionId, chunk), now));
 }
 
 /** The same for the elements of a datasource of results; the cursor that it leaves is the place of the last item it looked at. */
@@ -65,13 +64,14 @@ async function append(db: Db, statement: RawBuilder<StoredFreezeAnswer>): Promis
     const { rows } = await statement.execute(db);
     return rows[0] ?? NOTHING;
   } catch (error) {
-    if (error instanceof Error && Reflect.get(error, 'code') === NOT_NULL_VIOLATION) return NOTHING;
+    if (error instanceof Error && OVERTAKEN.has(Reflect.get(error, 'code'))) return NOTHING;
     throw error;
   }
 }
 
 const NOTHING: StoredFreezeAnswer = { found: 0, revision: null, total: null };
-const NOT_NULL_VIOLATION = '23502';
+/** A value that must not be null, and a key that is there: the execution has moved on, or these items are in it already. */
+const OVERTAKEN: ReadonlySet<unknown> = new Set(['23502', '23505']);
 
 /** Elements in order of `position`: CTEs before them, their rows, and how many were `found` up to which `cursor`. */
 interface Stretch {
@@ -80,12 +80,13 @@ interface Stretch {
   readonly last: RawBuilder<unknown>;
 }
 
-function storedStretch({ from, datasourceId, elementIds, limit }: StoredFreezeChunk): Stretch {
+/** Only what was there when the execution was created: see `freeze_until`. */
+function storedStretch(executionId: string, { from, datasourceId, elementIds, limit }: StoredFreezeChunk): Stretch {
   const after = from.cursor === null ? -1 : Number(from.cursor);
   const chosen = elementIds === undefined ? sql`` : sql`and id = any(${[...elementIds]}::text[])`;
   const rows = sql`select d.* from (select ${datasourceId}::text as id offset 0) as ds, lateral (
     select position, id, filename, media_type, metadata, document_names, content_hash from data_element
-    where datasource_id = ds.id and position > ${after} ${chosen}
+    where datasource_id = ds.id and position > ${after} and ${takenBy(executionId)} ${chosen}
     order by position limit ${limit}
   ) as d`;
   return { before: sql``, rows, last: sql`select count(*)::int as found, max(position)::text as cursor from stretch` };
@@ -108,7 +109,7 @@ function resultsStretch(executionId: string, { from, datasourceId, limit }: Resu
 
 function appendStatement(
   executionId: string,
-  { from, limit, dedupe }: ResultsFreezeChunk,
+  { from, limit }: ResultsFreezeChunk,
   stretch: Stretch,
   now: Date,
 ): RawBuilder<StoredFreezeAnswer> {
@@ -121,27 +122,28 @@ with ${stretch.before} stretch as materialized (
   insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, document_names, content_hash)
   select ${executionId}, (${from.total}::int + row_number() over (order by position) - 1)::int, id, filename,
     media_type, metadata, document_names, content_hash
-  from stretch ${dedupe ? unfrozenOnly(executionId, 'stretch.id') : sql``}
+  from stretch
+  returning ordinal
+), items as (
+  insert into batch_item (execution_id, ordinal, status, revision)
+  select ${executionId}, ordinal, 'QUEUED', (select revision + 1 from batch_execution where id = ${executionId}) from inputs
   returning ordinal
 ), d as materialized (
   select count(*)::int as total, count(*)::int as queued, 0 as running, 0 as retrying, 0 as succeeded, 0 as failed,
-    0 as cancelled, 0 as expired, 0 as flawed from inputs
+    0 as cancelled, 0 as expired, 0 as flawed from items
 ), e as materialized (
   select x.id, x.revision from batch_execution x
   where (select total from d) >= 0 and x.id = ${executionId} and x.status = 'PREPARING' and x.sealed_at is null
     and ${closing(now)} is null and x.total = ${from.total} and x.freeze_cursor is not distinct from ${from.cursor}
   for no key update
-), items as (
-  insert into batch_item (execution_id, ordinal, status, revision)
-  select (select id from e), ordinal, 'QUEUED', (select revision + 1 from e) from inputs
 ), x as (
   update batch_execution x
   set freeze_cursor = case when last.found = ${limit} then last.cursor end, ${countMove({ now })}
   from d, e, last where x.id = e.id and last.found > 0
-  returning x.revision, x.total
+  returning x.id, x.revision, x.total
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals)
-  select ${executionId}, x.revision, (select array_agg(ordinal order by ordinal) from inputs) from x, d where d.total > 0
+  select x.id, x.revision, (select array_agg(ordinal order by ordinal) from items) from d left join x on true where d.total > 0
 )
 select last.found, (select revision from x) as revision, (select total from x) as total from last`;
 }

@@ -1,5 +1,5 @@
 /** Freezing the set of items: an execution's row, its items chunk by chunk, and the seal. */
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { DataElement } from '../domain/model.ts';
 import type { InputFilters } from '../domain/spec.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
@@ -39,8 +39,6 @@ export interface FreezeChunk {
   readonly from: { readonly cursor: string | null; readonly total: number };
   readonly elements: readonly DataElement[];
   readonly cursor: string | null;
-  /** Leaves out elements that are items already: one was removed and added again while it was frozen. */
-  readonly dedupe?: boolean;
 }
 
 /**
@@ -64,7 +62,6 @@ with e as materialized (
     ${elements.map((e) => jsonOrNull(e.metadata))}::text[], ${elements.map((e) => jsonOrNull(e.documentNames))}::text[],
     ${elements.map((e) => e.contentHash)}::text[]) with ordinality
     as u(element_id, filename, media_type, metadata, document_names, content_hash, n)
-  ${chunk.dedupe ? unfrozenOnly(executionId, 'u.element_id') : sql``}
 ), items as (
   insert into batch_item (execution_id, ordinal, status, revision)
   select e.id, input.ordinal, 'QUEUED', e.revision + 1 from input, e
@@ -86,11 +83,6 @@ with e as materialized (
 select revision from x`.execute(db);
   return rows[0]?.revision ?? null;
 }
-
-/** A condition that an element is not an item of the execution yet. */
-export const unfrozenOnly = (executionId: string, elementId: string): RawBuilder<unknown> =>
-  sql`where not exists (
-    select 1 from batch_item_input f where f.execution_id = ${executionId} and f.element_id = ${sql.ref(elementId)})`;
 
 const jsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
 

@@ -228,6 +228,8 @@ export interface BatchExecutionTable {
   poolCursor: Generated<number>;
   /** Where freezing goes on after a restart; null before the first chunk. */
   freezeCursor: string | null;
+  /** The last place among its datasource's rows that it takes; null: it takes all. */
+  freezeUntil: number | null;
   sealedAt: Date | null;
   /** The next ordinal that a whole-set retry looks at; null when none is under way. */
   retryCursor: number | null;

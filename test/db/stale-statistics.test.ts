@@ -69,7 +69,7 @@ describe.each(['force_custom_plan', 'force_generic_plan'])('the statements of a 
     const before = await readOf('data_element');
     let cursor: string | null = null;
     for (let total = 0; total < ITEMS; total += 500) {
-      const chunk = { from: { total, cursor }, datasourceId, elementIds: undefined, limit: 500, dedupe: false };
+      const chunk = { from: { total, cursor }, datasourceId, elementIds: undefined, limit: 500 };
       expect((await appendStoredItems(db, id, chunk, new Date())).revision).not.toBeNull();
       const row = await db.selectFrom('batchExecution').select('freezeCursor').where('id', '=', id).executeTakeFirst();
       cursor = row?.freezeCursor ?? null;
