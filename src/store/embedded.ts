@@ -5,6 +5,7 @@ import path from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { CamelCasePlugin, Kysely, PGliteDialect } from 'kysely';
 import { type FolderLock, lockFolder, makePrivate } from './folder-lock.ts';
+import { preparedEmbedded } from './prepared-embedded.ts';
 import type { Database } from './tables.ts';
 
 const INT8_OID = 20;
@@ -66,7 +67,7 @@ async function createDatabaseFolder(folder: string): Promise<void> {
 function embeddedDatabase(pglite: PGlite, lock: FolderLock | null): EmbeddedDatabase {
   let lastStatementAt = 0;
   const db = new Kysely<Database>({
-    dialect: new PGliteDialect({ pglite }),
+    dialect: new PGliteDialect({ pglite: preparedEmbedded(pglite) }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
     log: () => {
       lastStatementAt = performance.now();

@@ -17,13 +17,14 @@ export function prepareRawStatements(client: pg.PoolClient): void {
   const query: (...args: unknown[]) => unknown = client.query.bind(client);
   Object.assign(client, {
     query: (statement: unknown, values?: unknown, ...rest: unknown[]) => {
-      const name = typeof statement === 'string' ? nameOf(statement) : undefined;
+      const name = typeof statement === 'string' ? statementName(statement) : undefined;
       return name === undefined ? query(statement, values, ...rest) : query({ name, text: statement, values }, ...rest);
     },
   });
 }
 
-function nameOf(text: string): string | undefined {
+/** The name under which a raw statement is kept; undefined for those that Kysely built. */
+export function statementName(text: string): string | undefined {
   const known = names.get(text);
   if (known !== undefined) return known;
   const [, word] = IS_RAW.exec(text) ?? [];
