@@ -1,14 +1,13 @@
 /**
  * Runs one lane of an execution on this node, from taking it to giving it back.
  *
- * Entry: `run()`, once, with a lane just taken. Its intake claims a read-ahead of items; it starts them through
- * `p-limit(share)`, and records what they produce. It stays while the execution may still get work (more chunks,
+ * Entry: `run()`, once, with a lane just taken. Its intake claims a read-ahead of items, its slots run them, its
+ * recorder writes what they produce. It stays while the execution may still get work (more chunks,
  * due retries, a resume) and leaves when
  * - `halt()` was called and what ran has ended ("halted": the execution is closed, or the node stops),
  * - an answer of the database says that the execution has ended ("ended"), or
  * - an answer says that the lane has a newer epoch ("lost"): calls are aborted, outcomes dropped.
  */
-import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import { isClaimable, isFinalExecution } from '../domain/states.ts';
@@ -16,15 +15,16 @@ import { rulesOf } from '../domain/tier-output.ts';
 import { Admission } from './admission.ts';
 import type { Call } from './attempt.ts';
 import { BusyItems } from './busy-items.ts';
-import { type Interruption, type ItemCalls, runItem } from './item-run.ts';
+import type { Interruption, ItemCalls } from './item-run.ts';
 import type { LaneEnd, LaneHooks, LaneShared, LaneTuning } from './lane-contract.ts';
 import { LaneIntake } from './lane-intake.ts';
 import { type LaneItem, toFailed, toReturned } from './lane-item.ts';
+import { LaneSlots } from './lane-slots.ts';
 import { Latch } from './latch.ts';
 import { patiently } from './patience.ts';
 import type { ClaimAnswer, EngineParts, HeldLane, SettleAnswer, TakenLane } from './ports.ts';
 import { Recorder } from './recorder.ts';
-import { CALLS_A_TURN, inTurns } from './turns.ts';
+import { inTurns } from './turns.ts';
 
 const ABORT_TEXTS = {
   CANCELLED: 'The execution was cancelled.',
@@ -39,16 +39,9 @@ export class LaneRunner {
   readonly #hooks: LaneHooks;
   readonly #intake: LaneIntake;
   readonly #recorder: Recorder;
-  readonly #itemCalls: ItemCalls;
   readonly #admission: Admission;
+  readonly #slots: LaneSlots;
   readonly #wake = new Latch();
-  readonly #limit: LimitFunction;
-  /** Items that may start, in order; each of the limit's slots takes one after the other. */
-  #ready: LaneItem[] = [];
-  /** Slots asked of the limit, and those of them that it has given. */
-  #asked = 0;
-  #askedInTurn = 0;
-  #open = 0;
   readonly #busy = new BusyItems();
   /** Of these, items that were cancelled by themselves. */
   readonly #cancelled = new Set<LaneItem>();
@@ -63,7 +56,6 @@ export class LaneRunner {
     this.#parts = parts;
     this.#taken = taken;
     this.#hooks = hooks;
-    this.#limit = shared.limit;
     this.#tuning = shared.tuning;
     const { lane, spec } = taken;
     this.#intake = new LaneIntake(parts, taken, {
@@ -95,7 +87,7 @@ export class LaneRunner {
         broken: (error) => this.#break(error),
       },
     );
-    this.#itemCalls = {
+    const calls: ItemCalls = {
       ...{ parts, taken, recorder: this.#recorder, logs: shared.logs },
       tiers: spec.tiers.map((tier, index) => ({
         ...{ agentName: tier.agentName, prices: tier.prices, rules: rulesOf(tier) },
@@ -122,6 +114,15 @@ export class LaneRunner {
       overdue: () => shared.overdue.began(lane, parts.clock.now()),
       closed: (item) => this.#closed(item),
     };
+    this.#slots = new LaneSlots(
+      { limit: shared.limit, intake: this.#intake, calls },
+      {
+        isHeld: () => this.#halted || this.#paused,
+        began: (item) => this.#busy.add(item),
+        closed: (item) => this.#closed(item),
+        broken: (error) => this.#break(error),
+      },
+    );
   }
 
   /** Runs the lane until it leaves; rejects only on a database error while it gives the lane back. */
@@ -129,7 +130,7 @@ export class LaneRunner {
     try {
       await this.#intake.resume();
       while (this.#end === null && !(this.#halted && this.#busy.size === 0)) {
-        if (!this.#halted && !this.#paused && this.#intake.wantsMore(this.#limit.concurrency)) {
+        if (!this.#halted && !this.#paused && this.#intake.wantsMore(this.#slots.share)) {
           await this.#intake.claim();
         } else {
           if (this.#paused || this.#intake.isEmpty) this.#begun.resolve();
@@ -187,9 +188,8 @@ export class LaneRunner {
 
   /** Takes over changed parameters: the next start and the next failure follow them. */
   tune(tuning: LaneTuning): void {
-    this.#limit.concurrency = tuning.share;
     this.#tuning = tuning;
-    this.#askForSlots();
+    this.#slots.share = tuning.share;
   }
 
   /** Aborts what runs: its items end so, or on a shutdown go back to the pool uncharged. */
@@ -225,24 +225,7 @@ export class LaneRunner {
   }
 
   #enqueue(item: LaneItem): void {
-    if (this.#halted || this.#paused) return;
-    this.#ready.push(item);
-    this.#askForSlots();
-  }
-
-  /** A slot for each item that may start, as many as there are to be; no more in one turn than calls may start in it. */
-  #askForSlots(): void {
-    const wanted = Math.min(this.#open + this.#ready.length, this.#limit.concurrency);
-    for (; this.#asked < wanted && this.#askedInTurn < CALLS_A_TURN; this.#asked += 1) {
-      if (this.#askedInTurn === 0) {
-        setImmediate(() => {
-          this.#askedInTurn = 0;
-          this.#askForSlots();
-        });
-      }
-      this.#askedInTurn += 1;
-      void this.#limit(() => this.#fill());
-    }
+    if (!this.#halted && !this.#paused) this.#slots.enqueue(item);
   }
 
   /** Tells calls to stop, all for the same reason: an error of its own for each is half of what an abort costs. */
@@ -255,38 +238,8 @@ export class LaneRunner {
   }
 
   #startNothing(): void {
-    this.#ready = [];
-    this.#limit.clearQueue();
-    this.#asked = this.#open;
+    this.#slots.clear();
     this.#admission.recheck();
-  }
-
-  /** Runs items in a slot while there are any; taking a slot for each costs more than a short call does. Never throws. */
-  async #fill(): Promise<void> {
-    this.#open += 1;
-    for (let item = this.#next(); item !== undefined; item = this.#next()) {
-      if (!this.#recorder.hasRoom) await this.#recorder.room();
-      const input = this.#halted || this.#paused ? null : this.#intake.take(item);
-      if (input === null) continue;
-      this.#busy.add(item);
-      try {
-        if (await runItem(this.#itemCalls, item, input, item.afterDeath)) this.#intake.nextAlone();
-        // Barred before it began: it waits for the end of the pause, or for the lane's next holder.
-        else this.#intake.putBack(item, input);
-      } catch (error) {
-        this.#break(error);
-      } finally {
-        this.#closed(item);
-      }
-    }
-    this.#open -= 1;
-    this.#asked -= 1;
-    this.#askForSlots();
-  }
-
-  /** The next item for a slot; undefined when there is none, or when there are more slots now than there are to be. */
-  #next(): LaneItem | undefined {
-    return this.#limit.activeCount > this.#limit.concurrency ? undefined : this.#ready.shift();
   }
 
   /** Fails an item that no agent is called for. */
