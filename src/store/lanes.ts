@@ -79,7 +79,7 @@ async function takeUsed(
     if (execution === undefined || execution.endedAt !== null) return null;
     const lane = await tx
       .selectFrom('executionLane')
-      .select(['share', 'epoch', 'owner', 'claim', 'suspects'])
+      .select(['share', 'epoch', 'owner', 'suspects'])
       .where('executionId', '=', executionId)
       .where('no', '=', no)
       .forNoKeyUpdate()
@@ -91,7 +91,7 @@ async function takeUsed(
       .select('spec')
       .where('id', '=', executionId)
       .executeTakeFirstOrThrow();
-    const items = await claimedItems(tx, executionId, lane.claim, now);
+    const items = await claimedItems(tx, executionId, no, now);
     const isTakeover = owner !== null && owner !== node;
     const afterDeath = lane.suspects || isTakeover;
     await tx
@@ -155,30 +155,33 @@ export async function heldItems(db: Db, lane: HeldLane, now: Date): Promise<Clai
   return await db.transaction().execute(async (tx) => {
     const row = await tx
       .selectFrom('executionLane')
-      .select(['epoch', 'claim'])
+      .select('epoch')
       .where('executionId', '=', lane.executionId)
       .where('no', '=', lane.no)
       .executeTakeFirst();
-    return row?.epoch === lane.epoch ? await claimedItems(tx, lane.executionId, row.claim, now) : null;
+    return row?.epoch === lane.epoch ? await claimedItems(tx, lane.executionId, lane.no, now) : null;
   });
 }
 
-async function claimedItems(
-  tx: Tx,
-  executionId: string,
-  ordinals: readonly number[],
-  now: Date,
-): Promise<ClaimedItem[]> {
-  if (ordinals.length === 0) return [];
-  return await tx
-    .selectFrom('batchItem')
-    .select(CLAIMED)
-    .where('executionId', '=', executionId)
-    .where('ordinal', 'in', ordinals)
-    .where('status', 'in', openItemStatuses())
-    .where((eb) => eb.or([eb('runAfter', 'is', null), eb('runAfter', '<=', now)]))
-    .orderBy('ordinal')
-    .execute();
+/**
+ * The open items of a lane's claim that do not wait out a backoff, by their ordinals.
+ *
+ * Raw, for the claim need not leave the database. The lookup is made for `l`, and `abs` says that it finds next to
+ * nothing (see `settle`): a list of a thousand ordinals had all items of an execution read that was not analysed yet,
+ * as after a kill while it was prepared (measured: 1.7 s for half a million).
+ */
+async function claimedItems(tx: Tx, executionId: string, no: number, now: Date): Promise<ClaimedItem[]> {
+  const columns = sql.join(CLAIMED.map((name) => sql.ref(`i.${name}`)));
+  const { rows } = await sql<ClaimedItem>`/* claimedItems */
+with l as materialized (
+  select execution_id, claim from execution_lane where execution_id = ${executionId} and no = ${no}
+)
+select ${columns} from l cross join unnest(l.claim) as u(ordinal)
+join batch_item i on i.execution_id = l.execution_id and i.ordinal = u.ordinal
+where abs(u.ordinal) = u.ordinal and i.status = any(${openItemStatuses()}::text[])
+  and (i.run_after is null or i.run_after <= ${now}::timestamptz)
+order by i.ordinal`.execute(tx);
+  return rows;
 }
 
 /** The ids of executions that are neither final nor drafts, oldest first, with what the engine needs to begin. */

@@ -2,9 +2,11 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Db } from '../../src/store/database.ts';
 import { appendStoredItems } from '../../src/store/freeze-stored.ts';
+import { takeLane } from '../../src/store/lanes.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { type FreshDatabase, freshPostgres } from '../support/databases.ts';
 import { type Harness, startEngine } from '../support/engine-harness.ts';
+import { makeExecution, makeItems, makeProject } from '../support/rows.ts';
 
 const ITEMS = 10_000;
 /** Each item is fetched once by a claim and once by a flush; starts that were flushed alone come on top. */
@@ -58,6 +60,26 @@ describe.each(['force_custom_plan', 'force_generic_plan'])('the statements of a 
     expect((await readOf('batch_item')) - before[0]).toBeLessThan(ITEMS * FETCHES);
     expect((await readOf('batch_item_input')) - before[1]).toBeLessThan(ITEMS * FETCHES);
   });
+
+  test.each(['none', 'those of an execution that has ended'])(
+    'look up what a dead node held and nothing else (statistics: %s)',
+    async (statistics) => {
+      const { projectId } = await makeProject(db);
+      if (statistics !== 'none') {
+        await run(2_000);
+        await sql`analyze`.execute(db);
+      }
+      const id = await makeExecution(db, projectId);
+      await makeItems(db, id, ITEMS);
+      const claim = Array.from({ length: 1_000 }, (_, index) => index * 3);
+      const lane = { executionId: id, no: 0, share: 10, owner: 'dead', claim };
+      await db.insertInto('executionLane').values(lane).execute();
+      const before = await readOf('batch_item');
+      const taken = await takeLane(db, id, 0, 'alive', () => Promise.resolve(false), new Date());
+      expect(taken?.items.map(({ ordinal }) => ordinal)).toEqual(claim);
+      expect((await readOf('batch_item')) - before).toBe(claim.length);
+    },
+  );
 
   test('copy the elements of a datasource that the statistics do not know chunk by chunk', async () => {
     const known = await datasourceOf(await run(0));
