@@ -7,7 +7,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
-const MAIN = path.join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const MAIN = path.join(import.meta.dirname, '..', '..', 'src', 'main.js');
 /** What `npm start` tells Node of memory. */
 const FLAGS = manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'));
 const START_DEADLINE_MS = 60_000;

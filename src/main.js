@@ -1,0 +1,22 @@
+/**
+ * `npm start`.
+ *
+ * Loading what the service imports takes half the processor time when what was compiled is kept from the start before
+ * (measured: 1.0 instead of 2.0 s). Imported late, because a module's imports are compiled before it runs. Where the
+ * folder cannot be written nothing is kept.
+ *
+ * The one file in JavaScript: a first file in TypeScript has Node load its compiler, which nothing after it needs then
+ * (measured: 0.13 s of processor time, 0.17 s before the first import).
+ */
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import path from 'node:path';
+
+const folder = path.join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled');
+const { directory } = enableCompileCache(folder);
+// Threads know of it by their environment alone: each would load the compiler, and compile what it imports, anew
+// (measured for a look at an agent's module: 0.23 instead of 0.11 s of processor time).
+if (directory !== undefined) process.env.NODE_COMPILE_CACHE ||= folder;
+const { serve } = await import('./serve.ts');
+await serve();
+// Node keeps it at its end; a process that is killed has none.
+flushCompileCache();
