@@ -5,7 +5,6 @@ import { obtainSharedAgent, obtainVersion } from '../store/agents.ts';
 import type { Db } from '../store/database.ts';
 import { AgentFileError } from './agent-file-error.ts';
 import type { Bundle } from './bundle.ts';
-import { compileSchema } from './config-schema.ts';
 import type { AgentDescription } from './module-shape.ts';
 import type { SourceCache } from './source-cache.ts';
 
@@ -43,7 +42,11 @@ export async function registerBundle(
   describe: (file: string) => Promise<AgentDescription>,
 ): Promise<Offer> {
   const { configSchema, description } = await describe(await cache.fileOf(contentHash, source));
-  if (configSchema !== null) compileSchema(JSON.parse(configSchema));
+  if (configSchema !== null) {
+    // Late, because what goes on after a restart is registered already.
+    const { compileSchema } = await import('./config-schema.ts');
+    compileSchema(JSON.parse(configSchema));
+  }
   const agent = await obtainSharedAgent(db, { id: newId('Agent'), name, kind, createdAt: now() });
   if (agent.kind !== kind) {
     throw new NameTakenError(name, agent.kind);

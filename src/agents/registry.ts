@@ -15,7 +15,7 @@ import type { Db } from '../store/database.ts';
 import type { SecretBox } from '../store/secret-box.ts';
 import { listAgentFiles } from './agent-files.ts';
 import { bundleFile } from './bundle.ts';
-import { type ConfigCheck, compileSchema } from './config-schema.ts';
+import type { ConfigCheck } from './config-schema.ts';
 import { createLoader, type LoadAgent } from './loader.ts';
 import { createModuleFiles, type FileProblem } from './module-files.ts';
 import { readModule } from './module-shape.ts';
@@ -134,6 +134,7 @@ export function createRegistry(options: RegistryOptions): AgentRegistry {
         const parts = { data: JSON.stringify(config ?? {}), artifacts: null };
         return (await options.outputs.misses({ outputSchema: schema }, parts)).fieldErrors;
       }
+      const { compileSchema } = await import('./config-schema.ts');
       const check = compileSchema(schema);
       checks.set(versionId, check);
       return check(config);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ANSWER_TYPES, ATTACH_RULES, CHAT_LIMITS, IMAGE_DETAILS, TOO_LONG_RULES } from '../../domain/chat-rules.ts';
 import { jsonProblemMessage, toJsonText } from '../../domain/json.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import { urlProblem } from '../net/safe-fetch.ts';
+import { urlProblem } from '../net/outgoing-url.ts';
 import { secretText } from '../secret-text.ts';
 import { FIELD_NAMES, MESSAGE_FIELD_NAMES } from './field-names.ts';
 import { parseTemplate, TemplateError } from './template.ts';

@@ -1,7 +1,7 @@
 /** What an http agent is made of: where items are posted to, with what, and how long it may take. */
 import { z } from 'zod';
 import { LIMITS } from '../../domain/limits.ts';
-import { urlProblem } from '../net/safe-fetch.ts';
+import { urlProblem } from '../net/outgoing-url.ts';
 import { secretText } from '../secret-text.ts';
 
 const { agentConnections, agentHeaders, agentRedirects, agentRequestBytes, itemTimeoutMs, resultBytes } = LIMITS;

@@ -22,10 +22,14 @@ export interface PoolLimits {
 }
 
 /** Addresses as the system resolves them. */
-export const resolveBySystem: ResolveName = (hostname, callback) => systemLookup(hostname, { all: true }, callback);
+const resolveBySystem: ResolveName = (hostname, callback) => systemLookup(hostname, { all: true }, callback);
 
 /** A pool whose every new connection is checked by the guard, with the addresses that it goes to. */
-export function createGuardedPool(limits: PoolLimits, guard: AddressGuard, resolveName: ResolveName): Agent {
+export function createGuardedPool(
+  limits: PoolLimits,
+  guard: AddressGuard,
+  resolveName: ResolveName = resolveBySystem,
+): Agent {
   const connectors = new Map<string, buildConnector.connector>();
 
   /** The connector for a protocol and port: a look-up is told neither, and what is allowed depends on both. */

@@ -2,8 +2,8 @@
 import type { Agent } from 'undici';
 import type { AllowedHost } from '../../domain/allowed-hosts.ts';
 import { createAddressGuard } from './address-guard.ts';
-import { createGuardedPool, type PoolLimits, type ResolveName, resolveBySystem } from './guarded-pool.ts';
-import { createSafeFetch, type SafeFetch } from './safe-fetch.ts';
+import type { PoolLimits, ResolveName } from './guarded-pool.ts';
+import type { SafeFetch } from './safe-fetch.ts';
 
 /** How a fetch of its own pool behaves. */
 export interface FetchLimits extends PoolLimits {
@@ -19,18 +19,36 @@ export interface Outgoing {
 }
 
 /** The way out, with the hosts that an operator allows beyond the public ones. */
-export function createOutgoing(allowed: readonly AllowedHost[], resolveName: ResolveName = resolveBySystem): Outgoing {
+export function createOutgoing(allowed: readonly AllowedHost[], resolveName?: ResolveName): Outgoing {
   const guard = createAddressGuard(allowed);
   // Who has a fetch keeps its pool, so that the pools of agents that are no longer run do not stay for good.
   const pools = new Set<WeakRef<Agent>>();
+  let isStopped = false;
+
+  // Loaded with the first call: a tenth of a second that a service which calls nobody, or not yet, need not start with.
+  async function open({ maxRedirects, ...limits }: FetchLimits): Promise<SafeFetch> {
+    const [{ createGuardedPool }, { createSafeFetch }] = await Promise.all([
+      import('./guarded-pool.ts'),
+      import('./safe-fetch.ts'),
+    ]);
+    const pool = createGuardedPool(limits, guard, resolveName);
+    for (const old of pools) if (old.deref() === undefined) pools.delete(old);
+    pools.add(new WeakRef(pool));
+    if (isStopped) await pool.destroy();
+    return createSafeFetch(pool, maxRedirects);
+  }
+
   return {
-    openFetch({ maxRedirects, ...limits }) {
-      const pool = createGuardedPool(limits, guard, resolveName);
-      for (const old of pools) if (old.deref() === undefined) pools.delete(old);
-      pools.add(new WeakRef(pool));
-      return createSafeFetch(pool, maxRedirects);
+    openFetch(limits) {
+      let opened: Promise<SafeFetch> | null = null;
+      return async (url, request) => {
+        opened ??= open(limits);
+        const fetch = await opened;
+        return await fetch(url, request);
+      };
     },
     async stop() {
+      isStopped = true;
       const open = [...pools].map((pool) => pool.deref());
       pools.clear();
       await Promise.all(open.map((pool) => pool?.destroy()));

@@ -1,6 +1,7 @@
 /** A fetch that goes to allowed addresses only, and follows redirects without taking secrets along. */
 import { type Dispatcher, fetch } from 'undici';
 import { OutgoingError, unwrapped } from './outgoing-error.ts';
+import { checkedUrl, urlProblem } from './outgoing-url.ts';
 
 /** What a call may say; a subset of fetch's. A body is a text or bytes, so that a redirect can repeat it. */
 export interface SafeRequest {
@@ -56,21 +57,6 @@ async function send(dispatcher: Dispatcher, url: URL, call: Call, signal: AbortS
   } catch (error) {
     throw unwrapped(error);
   }
-}
-
-/** The URL, if it is one that may be called. Throws OutgoingError `url_refused`. */
-export function checkedUrl(given: string | URL): URL {
-  const url = URL.parse(String(given));
-  const problem = url === null ? 'is not a URL' : urlProblem(url);
-  if (url === null || problem !== null) throw new OutgoingError('url_refused', `The URL ${problem}.`);
-  return url;
-}
-
-/** Why a URL cannot be called whoever asks, to follow "the URL"; null when it can. */
-export function urlProblem(url: URL): string | null {
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must start with https:// or http://';
-  if (url.username !== '' || url.password !== '') return 'must not carry a user name or password';
-  return null;
 }
 
 function redirectTarget(location: string, from: URL): URL {
