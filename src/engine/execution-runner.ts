@@ -8,6 +8,7 @@
 import type { LimitFunction } from 'p-limit';
 import type { AgentRun } from '../domain/agent-context.ts';
 import type { PauseReason } from '../domain/model.ts';
+import type { PinnedSpec } from '../domain/spec.ts';
 import { executionMoveFrom, isClaimable } from '../domain/states.ts';
 import type { Wait } from './admission.ts';
 import type { AgentGates } from './agent-gate.ts';
@@ -239,9 +240,11 @@ export class ExecutionRunner {
     const { gates, slots, overdue, logs } = this.#shared;
     for (const { no } of open.lanes) {
       if (this.#lanes.has(no) || this.#stopping) continue;
-      const taken = await this.#parts.store.takeLane(this.#id, no);
+      // A process that has just started loads the agents while it takes what a dead one left.
+      const foresee = (spec: PinnedSpec) => void this.#load(spec).catch(() => undefined);
+      const taken = await this.#parts.store.takeLane(this.#id, no, foresee);
       if (taken === null) continue;
-      const agents = await this.#loadAgents(taken);
+      const agents = await this.#loadAgents(taken.spec);
       if (agents === null || this.#stopping) {
         return await this.#parts.store.releaseLane(
           taken.lane,
@@ -289,9 +292,13 @@ export class ExecutionRunner {
     }
   }
 
-  async #loadAgents(taken: TakenLane): Promise<AgentRun[] | null> {
+  #load(spec: PinnedSpec): Promise<AgentRun[]> {
+    return Promise.all(spec.tiers.map((tier) => this.#parts.agents.load(tier.agentVersionId)));
+  }
+
+  async #loadAgents(spec: PinnedSpec): Promise<AgentRun[] | null> {
     try {
-      return await Promise.all(taken.spec.tiers.map((tier) => this.#parts.agents.load(tier.agentVersionId)));
+      return await this.#load(spec);
     } catch (error) {
       if (codeOf(error) !== 'agent_unavailable') throw error;
       await this.#stopWith(error instanceof Error ? error.message : 'An agent of this execution cannot be run.');

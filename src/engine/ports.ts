@@ -209,8 +209,11 @@ export interface LaneStore {
   openExecutions(): Promise<OpenExecution[]>;
   /** One of them, or null when it is final. */
   openExecution(executionId: string): Promise<OpenExecution | null>;
-  /** Takes a lane that is free or whose owner is dead, and raises its epoch; null when neither. */
-  takeLane(executionId: string, no: number): Promise<TakenLane | null>;
+  /**
+   * Takes a lane that is free or whose owner is dead, and raises its epoch; null when neither. `foresee` is told the
+   * spec where that takes a while; it may be another by the time the lane is taken.
+   */
+  takeLane(executionId: string, no: number, foresee?: (spec: PinnedSpec) => void): Promise<TakenLane | null>;
   /** Adds up to `want` items of the pool to the lane's claim, which becomes `keep` and those. */
   claim(lane: HeldLane, keep: readonly number[], want: number, now: Date): Promise<ClaimAnswer>;
   /** Writes what attempts produced, in one statement. */

@@ -20,7 +20,7 @@ export function createLaneStore(
   return {
     openExecutions: async () => groupByExecution(await openExecutions(db, now())),
     openExecution: async (id) => groupByExecution(await openExecutions(db, now(), id))[0] ?? null,
-    takeLane: (executionId, no) => takeLane(db, executionId, no, node, isAlive, now()),
+    takeLane: (executionId, no, foresee) => takeLane(db, executionId, no, node, isAlive, now(), foresee),
     claim: (lane, keep, want, at) => claim(db, lane, keep, want, at),
     settle: (lane, settlement) => settle(db, lane, settlement, now()),
     cancelledItems: (lane) => cancelledItems(db, lane),

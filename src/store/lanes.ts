@@ -1,11 +1,12 @@
 /** Taking lanes and giving them back, and what there is to take. */
 
 import { sql } from 'kysely';
+import type { PinnedSpec } from '../domain/spec.ts';
 import { claimableStatuses, executionMoveFrom, openItemStatuses } from '../domain/states.ts';
 import type { ClaimedItem, Closing, HeldLane, TakenLane } from '../engine/ports.ts';
 import { CLAIMED } from './claim.ts';
 import { closing } from './count-moves.ts';
-import type { Db, Tx } from './database.ts';
+import type { Db } from './database.ts';
 import { lockExecution } from './lock-execution.ts';
 import { SPENT } from './settle-usage.ts';
 import { named } from './statement-name.ts';
@@ -18,6 +19,7 @@ export type IsAlive = (node: string) => Promise<boolean>;
  *
  * null when the lane's owner lives, or the execution has ended. What the last holder left unsettled comes with
  * it; an item of its claim that still waits out a backoff goes back to those that any lane may take when due.
+ * `foresee` is told the spec before a lane is taken that was used before: that takes a while, and may come to nothing.
  */
 export async function takeLane(
   db: Db,
@@ -26,8 +28,10 @@ export async function takeLane(
   node: string,
   isAlive: IsAlive,
   now: Date,
+  foresee: (spec: PinnedSpec) => void = () => undefined,
 ): Promise<TakenLane | null> {
-  return (await takeFresh(db, executionId, no, node)) ?? (await takeUsed(db, executionId, no, node, isAlive, now));
+  const fresh = await takeFresh(db, executionId, no, node);
+  return fresh ?? (await takeUsed(db, executionId, no, node, isAlive, now, foresee));
 }
 
 /** Takes a lane that nobody has and that claims nothing, as that of a new execution, in one statement; null where it is none. */
@@ -64,6 +68,7 @@ async function takeUsed(
   node: string,
   isAlive: IsAlive,
   now: Date,
+  foresee: (spec: PinnedSpec) => void,
 ): Promise<TakenLane | null> {
   const seen = await db
     .selectFrom('executionLane')
@@ -74,6 +79,9 @@ async function takeUsed(
   const owner = seen?.owner ?? null;
   // Asked outside the transaction: on one connection the answer could not come while it is open.
   if (seen === undefined || (owner !== null && owner !== node && (await isAlive(owner)))) return null;
+  // Before the transaction, too: what the caller then reads comes first.
+  const seenSpec = await specOf(db, executionId);
+  if (seenSpec !== undefined) foresee(seenSpec);
   return await db.transaction().execute(async (tx) => {
     const execution = await lockExecution(tx, executionId, now);
     if (execution === undefined || execution.endedAt !== null) return null;
@@ -86,11 +94,8 @@ async function takeUsed(
       .executeTakeFirst();
     if (lane === undefined || lane.owner !== owner) return null;
     // Not with the lock: a claim takes the same lock and has no use for a document of any size.
-    const { spec } = await tx
-      .selectFrom('batchExecution')
-      .select('spec')
-      .where('id', '=', executionId)
-      .executeTakeFirstOrThrow();
+    const spec = await specOf(tx, executionId);
+    if (spec === undefined) return null;
     const items = await claimedItems(tx, executionId, no, now);
     const isTakeover = owner !== null && owner !== node;
     const afterDeath = lane.suspects || isTakeover;
@@ -114,6 +119,11 @@ async function takeUsed(
       afterDeath,
     };
   });
+}
+
+async function specOf(db: Db, executionId: string): Promise<PinnedSpec | undefined> {
+  const query = named(db, 'specOf').selectFrom('batchExecution').select('spec').where('id', '=', executionId);
+  return (await query.executeTakeFirst())?.spec;
 }
 
 /**
@@ -152,15 +162,15 @@ export async function fenceLanes(db: Db, executionId: string, reason: Closing, n
 
 /** The open items of a lane's claim as the database has it; null when the lane has a newer epoch. */
 export async function heldItems(db: Db, lane: HeldLane, now: Date): Promise<ClaimedItem[] | null> {
-  return await db.transaction().execute(async (tx) => {
-    const row = await tx
-      .selectFrom('executionLane')
-      .select('epoch')
-      .where('executionId', '=', lane.executionId)
-      .where('no', '=', lane.no)
-      .executeTakeFirst();
-    return row?.epoch === lane.epoch ? await claimedItems(tx, lane.executionId, lane.no, now) : null;
-  });
+  const items = await claimedItems(db, lane.executionId, lane.no, now);
+  // Asked last: whoever has taken the lane before the claim was read has raised it.
+  const row = await named(db, 'heldItems')
+    .selectFrom('executionLane')
+    .select('epoch')
+    .where('executionId', '=', lane.executionId)
+    .where('no', '=', lane.no)
+    .executeTakeFirst();
+  return row?.epoch === lane.epoch ? items : null;
 }
 
 /**
@@ -170,7 +180,7 @@ export async function heldItems(db: Db, lane: HeldLane, now: Date): Promise<Clai
  * nothing (see `settle`): a list of a thousand ordinals had all items of an execution read that was not analysed yet,
  * as after a kill while it was prepared (measured: 1.7 s for half a million).
  */
-async function claimedItems(tx: Tx, executionId: string, no: number, now: Date): Promise<ClaimedItem[]> {
+async function claimedItems(db: Db, executionId: string, no: number, now: Date): Promise<ClaimedItem[]> {
   const columns = sql.join(CLAIMED.map((name) => sql.ref(`i.${name}`)));
   const { rows } = await sql<ClaimedItem>`/* claimedItems */
 with l as materialized (
@@ -180,7 +190,7 @@ select ${columns} from l cross join unnest(l.claim) as u(ordinal)
 join batch_item i on i.execution_id = l.execution_id and i.ordinal = u.ordinal
 where abs(u.ordinal) = u.ordinal and i.status = any(${openItemStatuses()}::text[])
   and (i.run_after is null or i.run_after <= ${now}::timestamptz)
-order by i.ordinal`.execute(tx);
+order by i.ordinal`.execute(db);
   return rows;
 }
 

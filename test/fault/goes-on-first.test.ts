@@ -4,6 +4,7 @@ import { systemClock } from '../../src/engine/clock.ts';
 import type { Clock, ItemInputs } from '../../src/engine/ports.ts';
 import { pauseExecution } from '../../src/store/control-execution.ts';
 import type { Db } from '../../src/store/database.ts';
+import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { type Harness, startEngine, storeExecution } from '../support/engine-harness.ts';
 import { stopAll } from '../support/nothing-left.ts';
@@ -38,6 +39,46 @@ describeDatabases('a start waits for what goes on', (open) => {
     started.push(second);
     await second.engine.resumed(LONG_MS);
     expect(calls).toBeGreaterThan(before);
+    hold.resolve();
+    await second.ended(id);
+  });
+
+  test('and loads agents while it takes what a dead process left', async () => {
+    const first = await startEngine(db, { node: 'dies-too' });
+    started.push(first);
+    const hold = Promise.withResolvers<void>();
+    let calls = 0;
+    const id = await first.create(3, async () => {
+      calls += 1;
+      await hold.promise;
+    });
+    await until(() => calls > 0);
+    let loads = 0;
+    const loadsWhenTaken: number[] = [];
+    const store = createLaneStore(
+      db,
+      'loads',
+      () => Promise.resolve(false),
+      () => new Date(),
+    );
+    const second = await startEngine(db, {
+      ...{ node: 'loads', actor: first.actor, agents: first.agents },
+      wrapAgent: (run) => {
+        loads += 1;
+        return run;
+      },
+      store: {
+        ...store,
+        takeLane: async (...args) => {
+          const taken = await store.takeLane(...args);
+          if (args[0] === id && taken !== null) loadsWhenTaken.push(loads);
+          return taken;
+        },
+      },
+    });
+    started.push(second);
+    await second.engine.resumed(LONG_MS);
+    expect(loadsWhenTaken).toEqual([1]);
     hold.resolve();
     await second.ended(id);
   });
