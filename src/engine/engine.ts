@@ -6,6 +6,7 @@
  */
 import pLimit, { type LimitFunction } from 'p-limit';
 import { AgentGates } from './agent-gate.ts';
+import { atMost } from './at-most.ts';
 import { AttemptLogs } from './attempt-logs.ts';
 import { ExecutionRunner, type NodeShared } from './execution-runner.ts';
 import { FairSlots } from './fair-slots.ts';
@@ -49,12 +50,7 @@ export class Engine {
    */
   async resumed(withinMs: number): Promise<void> {
     const begun = Promise.all([...this.#runners.values()].map((runner) => runner.begun()));
-    let cancel: () => void = () => undefined;
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#parts.clock.after(withinMs, resolve);
-    });
-    await Promise.race([begun, late]);
-    cancel();
+    await atMost(this.#parts.clock, withinMs, begun);
   }
 
   /** Gives every lane back; resolves when nothing of the engine runs any more. Calls that ignore their abort may. */

@@ -12,6 +12,7 @@ import type { PinnedSpec } from '../domain/spec.ts';
 import { executionMoveFrom, isClaimable } from '../domain/states.ts';
 import type { Wait } from './admission.ts';
 import type { AgentGates } from './agent-gate.ts';
+import { atMost } from './at-most.ts';
 import type { AttemptLogs } from './attempt-logs.ts';
 import { closeExecution } from './close.ts';
 import type { FairSlots } from './fair-slots.ts';
@@ -23,6 +24,8 @@ import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
 import { nextTurn } from './turns.ts';
 
 const PAUSE_AFTER_ERROR_MS = 500;
+/** How long the next chunk of items waits at most for what was left to be called. */
+const LEFT_FIRST_MS = 1_000;
 /** How long a stopping lane waits for aborted calls before it goes on without them. */
 const SHUTDOWN_GRACE_MS = 1_000;
 /** How long it then waits for the database to take what was left. */
@@ -47,6 +50,8 @@ export class ExecutionRunner {
   readonly #wake = new Latch();
   readonly #lanes = new Map<number, LaneRunner>();
   readonly #laneRuns = new Set<Promise<void>>();
+  /** For each lane that was taken with items in its hands: its first call. */
+  readonly #leftBegun: Promise<void>[] = [];
   readonly #itemCancels: ItemCancels;
   #holds = 0;
   #preparing: Promise<void> | null = null;
@@ -217,6 +222,8 @@ export class ExecutionRunner {
 
   async #prepareAll(): Promise<void> {
     try {
+      // Else the first call after a kill would wait for a chunk that nobody needs yet: 0.2 s on the embedded database.
+      if (this.#leftBegun.length > 0) await atMost(this.#parts.clock, LEFT_FIRST_MS, Promise.all(this.#leftBegun));
       for (let more = true; more && !this.#stopping; ) {
         const answer = await this.#parts.prepare(this.#id);
         more = answer.more;
@@ -271,6 +278,7 @@ export class ExecutionRunner {
       );
       if (open.spent) lane.pause();
       this.#lanes.set(no, lane);
+      if (taken.items.length > 0) this.#leftBegun.push(lane.begun);
       const run = this.#runLane(taken, lane);
       this.#laneRuns.add(run);
       void run.finally(() => this.#laneRuns.delete(run));

@@ -2,11 +2,12 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { AgentRun } from '../../src/domain/agent-context.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { Clock, ItemInputs } from '../../src/engine/ports.ts';
+import { prepareExecution } from '../../src/services/prepare-execution.ts';
 import { pauseExecution } from '../../src/store/control-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { describeDatabases } from '../support/databases.ts';
-import { type Harness, startEngine, storeExecution } from '../support/engine-harness.ts';
+import { countedSources, type Harness, startEngine, storeExecution } from '../support/engine-harness.ts';
 import { stopAll } from '../support/nothing-left.ts';
 import { makeProject } from '../support/rows.ts';
 import { until } from '../support/until.ts';
@@ -80,6 +81,44 @@ describeDatabases('a start waits for what goes on', (open) => {
     await second.engine.resumed(LONG_MS);
     expect(loadsWhenTaken).toEqual([1]);
     hold.resolve();
+    await second.ended(id);
+  });
+
+  test('and prepares no more items before', async () => {
+    const { actor } = await makeProject(db);
+    const agents = new Map<string, AgentRun>();
+    const sources = countedSources();
+    const now = () => new Date();
+    const hold = Promise.withResolvers<void>();
+    let steps = 0;
+    const first = await startEngine(db, {
+      ...{ node: 'dies-while-it-prepares', isAlive: () => Promise.resolve(true), actor, agents },
+      prepare: async (executionId) => {
+        steps += 1;
+        if (steps > 1) await hold.promise;
+        return await prepareExecution({ db, sources, now }, executionId);
+      },
+    });
+    started.push(first);
+    let calls = 0;
+    const id = await first.create(300, async () => {
+      calls += 1;
+      await hold.promise;
+    });
+    await until(() => calls > 0);
+    const before = calls;
+    const callsWhenPrepared: number[] = [];
+    const second = await startEngine(db, {
+      ...{ node: 'prepares-later', actor, agents },
+      prepare: async (executionId) => {
+        callsWhenPrepared.push(calls);
+        return await prepareExecution({ db, sources, now }, executionId);
+      },
+    });
+    started.push(second);
+    await until(() => callsWhenPrepared.length > 0);
+    hold.resolve();
+    expect(callsWhenPrepared[0]).toBeGreaterThan(before);
     await second.ended(id);
   });
 
