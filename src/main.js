@@ -16,6 +16,8 @@ const { directory } = enableCompileCache(folder);
 // Threads know of it by their environment alone: each would load the compiler, and compile what it imports, anew
 // (measured for a look at an agent's module: 0.23 instead of 0.11 s of processor time).
 if (directory !== undefined) process.env.NODE_COMPILE_CACHE ||= folder;
+// Unset means the embedded database; all settings are checked once what checks them is loaded.
+if (!process.env.DATABASE_URL) (await import('./store/pglite-module.ts')).compilePglite();
 const { serve } = await import('./serve.ts');
 await serve();
 // Node keeps it at its end; a process that is killed has none.
