@@ -1,15 +1,22 @@
 /**
- * Keeps the embedded database analysed and free of dead rows, as autovacuum does on a server.
+ * Keeps the embedded database analysed, free of dead rows and quick to open after a kill, as a server's own processes do.
  *
  * PGlite has no autovacuum. Without statistics the planner reads whole tables, and dead rows pile up. Every few
  * seconds this asks the counters that PostgreSQL itself keeps and treats one table that needs it. A VACUUM holds
  * the one connection (50 ms for 100,000 rows), so a table waits for a quiet moment; only when it is far overdue
  * is it treated in the middle of the work.
+ *
+ * PGlite has no checkpointer either: it would keep its whole log until it is closed, and after a kill apply all of it
+ * before it opens (60 MB in 0.4 s). A checkpoint writes the pages that changed; they are few, because the buffers are.
  */
 import { type Kysely, sql } from 'kysely';
 import type { Database } from './tables.ts';
 
-const ROUND_MS = 5_000;
+const LOOK_MS = 1_000;
+/** Looks at the log in one round of the tables. */
+const LOOKS = 5;
+/** The log since the last checkpoint from which another is due; at full speed 25 MB are written in a second. */
+const LOG_BYTES = 16 * 1_024 * 1_024;
 /** A table is due when this many rows and this share of it have died or changed. */
 const DUE_ROWS = 1_000;
 const DUE_SHARE = 0.1;
@@ -22,6 +29,8 @@ export interface Maintenance {
   stop(): Promise<void>;
   /** One round now: the table that was treated, or null when none was due. `quiet` allows what is merely due. */
   round(quiet: boolean): Promise<string | null>;
+  /** Makes a checkpoint if the log has grown enough since the last one. */
+  shortenLog(): Promise<void>;
 }
 
 /** The maintenance of one embedded database; `isQuiet` says whether nobody waits for the connection. */
@@ -32,17 +41,27 @@ export function createMaintenance(
 ): Maintenance {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
+  let looks = 0;
   const round = async (quiet: boolean): Promise<string | null> => {
     const table = await mostOverdue(db, quiet ? 1 : OVERDUE);
     if (table !== null) await sql`vacuum (analyze) ${sql.table(table)}`.execute(db);
     return table;
   };
+  const shortenLog = async (): Promise<void> => {
+    if ((await logBytes(db)) > LOG_BYTES) await sql`checkpoint`.execute(db);
+  };
+  const look = async (): Promise<void> => {
+    looks = (looks + 1) % LOOKS;
+    // First, because it is no longer quiet when the log was looked at.
+    if (looks === 0) await round(isQuiet());
+    await shortenLog();
+  };
   return {
     start: () => {
       if (timer !== undefined) return;
       timer = setInterval(() => {
-        running = running.then(() => round(isQuiet())).catch(onError);
-      }, ROUND_MS);
+        running = running.then(look).catch(onError);
+      }, LOOK_MS);
       timer.unref();
     },
     stop: async () => {
@@ -51,7 +70,15 @@ export function createMaintenance(
       await running;
     },
     round,
+    shortenLog,
   };
+}
+
+/** How much of the log a start would have to apply if the process were killed now. */
+async function logBytes(db: Kysely<Database>): Promise<number> {
+  const { rows } = await sql<{ bytes: number }>`
+    select (pg_current_wal_insert_lsn() - redo_lsn)::float8 as bytes from pg_control_checkpoint()`.execute(db);
+  return rows[0]?.bytes ?? 0;
 }
 
 /** The table that is most times over its threshold, or null when none is over `times` its threshold. */

@@ -47,6 +47,27 @@ test('a table that is far overdue is treated in the middle of the work', async (
   expect(await round(false)).toBe('batch_item');
 });
 
+/** What a start would have to apply after a kill, in bytes. */
+const logBytes = async (): Promise<number> => {
+  const { rows } = await sql<{ bytes: number }>`
+    select (pg_current_wal_insert_lsn() - redo_lsn)::float8 as bytes from pg_control_checkpoint()`.execute(database.db);
+  return rows[0]?.bytes ?? 0;
+};
+const MEGABYTE = 1_024 * 1_024;
+
+test('the log is cut short by a checkpoint once it has grown, not before', async () => {
+  const { shortenLog } = createMaintenance(database.db, () => true, fail);
+  const write = (bytes: number) =>
+    sql`select pg_logical_emit_message(false, 'test', repeat('x', ${bytes}::int))`.execute(database.db);
+  await sql`checkpoint`.execute(database.db);
+  await write(10 * MEGABYTE);
+  await shortenLog();
+  expect(await logBytes()).toBeGreaterThan(10 * MEGABYTE);
+  await write(10 * MEGABYTE);
+  await shortenLog();
+  expect(await logBytes()).toBeLessThan(MEGABYTE);
+});
+
 test('it works by itself from start to stop, however often either is called', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => {
@@ -57,10 +78,12 @@ test('it works by itself from start to stop, however often either is called', as
   maintenance.start();
   await change();
   await change();
+  await sql`select pg_logical_emit_message(false, 'test', repeat('x', ${20 * MEGABYTE}::int))`.execute(database.db);
   vi.advanceTimersByTime(5_000);
   await maintenance.stop();
   await maintenance.stop();
   expect(await maintenance.round(true)).toBeNull();
+  expect(await logBytes()).toBeLessThan(10 * MEGABYTE);
   await change();
   await change();
   vi.advanceTimersByTime(60_000);
