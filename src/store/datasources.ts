@@ -4,7 +4,7 @@ import type { Datasource, DatasourceKind } from '../domain/model.ts';
 import type { Page } from '../domain/page.ts';
 import type { Db, Tx } from './database.ts';
 import { keysetPage } from './keyset.ts';
-import { named } from './statement-name.ts';
+import { firstOf, named } from './statement-name.ts';
 
 /** A datasource to store; `contentHash` for INLINE only. */
 export interface NewDatasource extends Datasource {
@@ -52,7 +52,7 @@ export async function findDatasource(db: Db, projectId: string, id: string): Pro
 
 /** The datasource that an execution reads; null when it is gone, or the execution. */
 export async function findExecutionDatasource(db: Db, executionId: string): Promise<Datasource | null> {
-  const row = await named(db, 'findExecutionDatasource')
+  const query = db
     .selectFrom('datasource')
     .select(COLUMNS)
     .where(({ eb, refTuple, selectFrom }) =>
@@ -64,8 +64,8 @@ export async function findExecutionDatasource(db: Db, executionId: string): Prom
           .where('batchExecution.id', '=', executionId)
           .$asTuple('inputDatasourceId', 'projectId'),
       ),
-    )
-    .executeTakeFirst();
+    );
+  const row = await firstOf(db, 'findExecutionDatasource', query);
   return row === undefined ? null : toDatasource(row);
 }
 

@@ -5,6 +5,7 @@ import type { InputFilters } from '../domain/spec.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
 import { closing, countMove, NO_CHANGE } from './count-moves.ts';
 import type { Db } from './database.ts';
+import { firstOf } from './statement-name.ts';
 
 /** What is left to freeze of an execution. */
 export interface Unfrozen {
@@ -17,13 +18,13 @@ export interface Unfrozen {
 
 /** Where freezing stands, or null when the execution is sealed or no longer PREPARING. */
 export async function findUnfrozen(db: Db, executionId: string): Promise<Unfrozen | null> {
-  const row = await db
+  const query = db
     .selectFrom('batchExecution')
     .select(['projectId', 'inputDatasourceId', 'spec', 'freezeCursor', 'total'])
     .where('id', '=', executionId)
     .where('status', '=', 'PREPARING')
-    .where('sealedAt', 'is', null)
-    .executeTakeFirst();
+    .where('sealedAt', 'is', null);
+  const row = await firstOf(db, 'findUnfrozen', query);
   if (row === undefined) return null;
   return {
     projectId: row.projectId,

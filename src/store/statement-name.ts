@@ -1,5 +1,5 @@
 /** Names statements after the function that runs them. */
-import { type KyselyPlugin, RawNode, type RootOperationNode, SelectModifierNode } from 'kysely';
+import { type Expression, type KyselyPlugin, RawNode, type RootOperationNode, SelectModifierNode, sql } from 'kysely';
 import type { Db } from './database.ts';
 
 /**
@@ -16,6 +16,15 @@ export function named<D extends Db>(db: D, name: string): D {
   };
   // A Transaction answers a Transaction, but Kysely's type says so only where the class itself is named.
   return db.withPlugin(plugin) as D;
+}
+
+/**
+ * The first row of a query whose text never varies, sent as a raw statement, which a database plans once (see
+ * `prepared.ts`): for what is asked all the time while a batch runs.
+ */
+export async function firstOf<Row>(db: Db, name: string, query: Expression<Row>): Promise<Row | undefined> {
+  const { rows } = await sql<Row>`${sql.raw(`/* ${name} */`)} ${query}`.execute(db);
+  return rows[0];
 }
 
 function withComment(node: RootOperationNode, comment: string): RootOperationNode {
