@@ -1,6 +1,6 @@
 /** Items by what names them. */
 import type { Actor, Item } from '../domain/model.ts';
-import { findItemOfElement } from '../store/item-reads.ts';
+import { findItemOfElement } from '../store/item-of-element.ts';
 import { type ItemKey, findItems as readItems } from '../store/item-rows.ts';
 import type { ServiceDeps } from './ports.ts';
 

@@ -1,4 +1,4 @@
-/** Reading the items of one execution: pages of them, or one by its element. */
+/** Reading the items of one execution in pages. */
 import { type RawBuilder, sql } from 'kysely';
 import type { ItemFilter } from '../domain/item-filter.ts';
 import type { Item } from '../domain/model.ts';
@@ -91,19 +91,6 @@ async function pageInSpans(
   }
   const items = await findItems(db, projectId, found);
   return items.sort((a, b) => (page.backward ? b.ordinal - a.ordinal : a.ordinal - b.ordinal));
-}
-
-/** The item made from an element of the execution's datasource; undefined when it has none. */
-export async function findItemOfElement(
-  db: Db,
-  projectId: string,
-  executionId: string,
-  elementId: string,
-): Promise<Item | undefined> {
-  return await selectItem(named(db, 'findItemOfElement'), projectId)
-    .where('n.executionId', '=', executionId)
-    .where('n.elementId', '=', elementId)
-    .executeTakeFirst();
 }
 
 /**

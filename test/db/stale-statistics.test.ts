@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Db } from '../../src/store/database.ts';
 import { appendStoredItems } from '../../src/store/freeze-stored.ts';
+import { findItemOfElement } from '../../src/store/item-of-element.ts';
 import { takeLane } from '../../src/store/lanes.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { type FreshDatabase, freshPostgres } from '../support/databases.ts';
@@ -97,6 +98,25 @@ describe.each(['force_custom_plan', 'force_generic_plan'])('the statements of a 
       cursor = row?.freezeCursor ?? null;
     }
     expect((await readOf('data_element')) - before).toBeLessThan(ITEMS * 2);
+  });
+
+  test('find the item of an element by its place, not by looking through all items', async () => {
+    const id = await unprepared();
+    const datasourceId = await datasourceOf(id);
+    await addElements(datasourceId, ITEMS);
+    for (let total = 0; total < ITEMS; total += 5_000) {
+      const row = await db.selectFrom('batchExecution').select('freezeCursor').where('id', '=', id).executeTakeFirst();
+      const from = { total, cursor: row?.freezeCursor ?? null };
+      await appendStoredItems(db, id, { from, datasourceId, elementIds: undefined, limit: 5_000 }, new Date());
+    }
+    const find = (elementId: string) => findItemOfElement(db, harness.actor.projectId, id, elementId);
+    const before = await readOf('batch_item_input', 'data_element');
+    for (const n of [1, 2, 4_321, ITEMS]) expect(await find(`element-${n}`)).toMatchObject({ ordinal: n - 1 });
+    expect((await readOf('batch_item_input', 'data_element')) - before).toBeLessThan(ITEMS / 10);
+    // Where elements on the way are gone, or the element itself is, all of them are looked through.
+    await sql`delete from data_element where datasource_id = ${datasourceId} and position % 2 = 0`.execute(db);
+    for (const n of [1, 2, 3, 4_321, 4_322]) expect(await find(`element-${n}`)).toMatchObject({ ordinal: n - 1 });
+    expect(await find('element-0')).toBeUndefined();
   });
 
   const datasourceOf = async (id: string): Promise<string> => {
