@@ -10,7 +10,7 @@ import { agentContext, dataOf, moduleUrl, threadedRun, threadPool } from '../sup
 import { until } from '../support/until.ts';
 
 /** Nothing but its silence tells of a thread that loops. */
-const FOUND_OUT = { overstayMs: 3_600_000 };
+const FOUND_OUT = { overstayMs: 3_600_000, waitMs: 60_000 };
 const QUICK = `import { setTimeout as delay } from 'node:timers/promises';
   export default async ({ item }) => { await delay(50); if (item.ordinal === 3) for (;;) {} return item.ordinal; };`;
 /** Says that it loops, and does once that is heard. */

@@ -9,6 +9,8 @@ import { startWholeApp, type WholeApp } from '../support/whole-app.ts';
 
 const THREADS = 2;
 const ROUNDS = 3;
+/** So that loops end, and others begin in new threads, while events come. */
+const LOOP_MS = 1_000;
 /** What the loops may add. */
 const MORE_MS = 50;
 const AGENTS = {
@@ -64,9 +66,12 @@ describe.each(['embedded', 'postgres'] as const)('agents that loop in every thre
     try {
       const alone = await leastOf(() => latestEvent(app));
       const begun = path.join(temporaryFolder(), 'begun');
-      await create(app, { agent: 'loops', config: { begun }, execution: { concurrency: THREADS } }, 10);
+      const execution = { concurrency: THREADS, itemTimeoutMs: LOOP_MS };
+      await create(app, { agent: 'loops', config: { begun }, execution }, 40);
       await until(() => existsSync(begun) && readFileSync(begun).length >= THREADS);
       expect(await leastOf(() => latestEvent(app))).toBeLessThan(alone + MORE_MS);
+      // Meanwhile loops were ended, and others began in new threads.
+      expect(readFileSync(begun).length).toBeGreaterThan(THREADS);
     } finally {
       await app.stop();
     }
