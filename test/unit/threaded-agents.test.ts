@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import os from 'node:os';
 import { expect, test } from 'vitest';
 import { Suspects } from '../../src/agents/threads/suspects.ts';
 import type { AgentContext, AgentRun } from '../../src/domain/agent-context.ts';
@@ -198,19 +197,6 @@ test('a call that is aborted before its thread could start it is never made', as
   expect(await waiting).toMatchObject({ name: 'AbortError', message: 'Stop.' });
   expect(await dataOf(run(agentContext()))).toBe(1);
 });
-
-test.runIf(process.platform === 'linux')(
-  'a thread has a lower priority than the service, whose own stays',
-  async () => {
-    const own = os.getPriority();
-    const run = threadedRun(
-      threadPool({ threads: 1 }),
-      `import os from 'node:os'; export default () => os.getPriority();`,
-    );
-    expect(await dataOf(run(agentContext()))).toBe(Math.min(own + 10, 19));
-    expect(os.getPriority()).toBe(own);
-  },
-);
 
 test('one thread runs many calls at once, and no more threads are used than there may be', async () => {
   const source = `

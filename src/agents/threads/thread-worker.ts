@@ -9,7 +9,6 @@ import type { AgentRun } from '../../domain/agent-context.ts';
 import { checkResult } from '../../domain/agent-result.ts';
 import { reasonOf } from '../agent-file-error.ts';
 import { readModule } from '../module-shape.ts';
-import { lowerPriority } from './low-priority.ts';
 import type { FromThread, ToThread } from './protocol.ts';
 import { ThreadCall } from './thread-call.ts';
 import { packThrown } from './thrown.ts';
@@ -103,5 +102,4 @@ function handle(message: ToThread): void {
   }
 }
 
-lowerPriority();
 parentPort?.on('message', (messages: readonly ToThread[]) => messages.forEach(handle));
