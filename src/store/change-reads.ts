@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Item } from '../domain/model.ts';
 import type { Db } from './database.ts';
 import { ITEM_COLUMNS } from './item-rows.ts';
+import { rowsOf } from './statement-name.ts';
 
 /** Changed items, newest change first. */
 export interface NewestChanges {
@@ -17,8 +18,7 @@ export interface NewestChanges {
  * Reads the newest `limit + 1` revisions of the range and of each no more than `limit + 1` ordinals, whatever the
  * execution's size. So `truncated` may be true for a range of more revisions than that in which few items changed.
  *
- * One statement, and raw, so that it is planned once (see `prepareRawStatements`): while a batch runs at full speed
- * each event waits for it.
+ * One statement, which is planned once: while a batch runs at full speed each event waits for it.
  */
 export async function newestChanges(
   db: Db,
@@ -54,7 +54,7 @@ export async function newestChanges(
     .select([...ITEM_COLUMNS, 'k.truncated'])
     .orderBy('k.revision', 'desc')
     .orderBy('k.place');
-  const { rows } = await sql<Item & { truncated: boolean }>`/* newestChanges */ ${items}`.execute(db);
+  const rows = await rowsOf(db, 'newestChanges', items);
   let truncated = false;
   const found = rows.map(({ truncated: isTruncated, ...item }) => {
     truncated = isTruncated;

@@ -4,7 +4,7 @@ import type { Datasource, DatasourceKind } from '../domain/model.ts';
 import type { Page } from '../domain/page.ts';
 import type { Db, Tx } from './database.ts';
 import { keysetPage } from './keyset.ts';
-import { firstOf, named } from './statement-name.ts';
+import { named, rowsOf } from './statement-name.ts';
 
 /** A datasource to store; `contentHash` for INLINE only. */
 export interface NewDatasource extends Datasource {
@@ -65,7 +65,7 @@ export async function findExecutionDatasource(db: Db, executionId: string): Prom
           .$asTuple('inputDatasourceId', 'projectId'),
       ),
     );
-  const row = await firstOf(db, 'findExecutionDatasource', query);
+  const [row] = await rowsOf(db, 'findExecutionDatasource', query);
   return row === undefined ? null : toDatasource(row);
 }
 

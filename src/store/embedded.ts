@@ -17,7 +17,7 @@ const QUIET_MS = 200;
  * Unlike a server's, our pages are beside the system's cache in the same memory, and each start fills all of them with
  * zeros: with 128 MB, as initdb chooses, it takes 0.4 s and 100 MB more, and items pass no faster.
  */
-const SETTINGS = ['shared_buffers=32MB'];
+const BUFFERS = 'shared_buffers=32MB';
 
 /** An open embedded database; `close` gives the folder back. */
 export interface EmbeddedDatabase {
@@ -60,7 +60,7 @@ async function openPglite(options: { dataDir?: string; loadDataDir?: Blob }): Pr
   return await PGlite.create({
     ...options,
     ...(pgliteWasmModule && { pgliteWasmModule }),
-    startParams: [...PGlite.defaultStartParams, ...SETTINGS.flatMap((setting) => ['-c', setting])],
+    startParams: [...PGlite.defaultStartParams, '-c', BUFFERS],
     // PGlite would answer int8 above 2^53 as bigint and pg as text; both answer a number here.
     parsers: { [INT8_OID]: Number },
   });

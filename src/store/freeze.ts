@@ -5,7 +5,7 @@ import type { InputFilters } from '../domain/spec.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
 import { closing, countMove, NO_CHANGE } from './count-moves.ts';
 import type { Db } from './database.ts';
-import { firstOf } from './statement-name.ts';
+import { rowsOf } from './statement-name.ts';
 
 /** What is left to freeze of an execution. */
 export interface Unfrozen {
@@ -24,7 +24,7 @@ export async function findUnfrozen(db: Db, executionId: string): Promise<Unfroze
     .where('id', '=', executionId)
     .where('status', '=', 'PREPARING')
     .where('sealedAt', 'is', null);
-  const row = await firstOf(db, 'findUnfrozen', query);
+  const [row] = await rowsOf(db, 'findUnfrozen', query);
   if (row === undefined) return null;
   return {
     projectId: row.projectId,

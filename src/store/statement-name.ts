@@ -19,12 +19,12 @@ export function named<D extends Db>(db: D, name: string): D {
 }
 
 /**
- * The first row of a query whose text never varies, sent as a raw statement, which a database plans once (see
+ * The rows of a query whose text never varies, sent as a raw statement, which a database plans once (see
  * `prepared.ts`): for what is asked all the time while a batch runs.
  */
-export async function firstOf<Row>(db: Db, name: string, query: Expression<Row>): Promise<Row | undefined> {
+export async function rowsOf<Row>(db: Db, name: string, query: Expression<Row>): Promise<Row[]> {
   const { rows } = await sql<Row>`${sql.raw(`/* ${name} */`)} ${query}`.execute(db);
-  return rows[0];
+  return rows;
 }
 
 function withComment(node: RootOperationNode, comment: string): RootOperationNode {

@@ -44,6 +44,25 @@ describeDatabases('either database', (open) => {
     }
   });
 
+  test('a raw statement is parsed once, and answers anew each time, also after an error', async () => {
+    await db.connection().execute(async (connection) => {
+      const halve = async (dividend: number | null, divisor: number) => {
+        const { rows } = await sql<{ half: number | null; list: string[]; at: Date }>`/* halve */
+          select ${dividend}::int / ${divisor}::int as half, ${['a', 'b"']}::text[] as list, ${at}::timestamptz as at`.execute(
+          connection,
+        );
+        return rows;
+      };
+      const at = new Date('2026-02-28T23:59:59.987Z');
+      expect(await halve(6, 2)).toEqual([{ half: 3, list: ['a', 'b"'], at }]);
+      await expect(halve(6, 0)).rejects.toMatchObject({ code: '22012' });
+      expect(await halve(null, 2)).toEqual([{ half: null, list: ['a', 'b"'], at }]);
+      const { rows } = await sql<{ known: number }>`
+        select count(*)::int as known from pg_prepared_statements where name like 'halve%'`.execute(connection);
+      expect(rows).toEqual([{ known: 1 }]);
+    });
+  });
+
   test('counts and other int8 values are numbers', async () => {
     const row = await db
       .selectFrom('batchItem')
