@@ -36,15 +36,17 @@ describeDatabases('agents and secrets of a project', (open) => {
   let db: Db;
   let registry: AgentRegistry;
   let endpoint: HttpEndpoint;
-  const outputs = createOutputChecker({ timeoutMs: 1_000 });
+  const outputs = createOutputChecker();
+  /** Gives up so early that a busy machine would fail an honest check too. */
+  const hasty = createOutputChecker({ timeoutMs: 1_000 });
   let deps: ServiceDeps;
   let [now, names] = [Date.now(), 0];
   const registries: AgentRegistry[] = [];
 
-  async function registryWith(secretBox = outside().secretBox): Promise<AgentRegistry> {
+  async function registryWith(secretBox = outside().secretBox, checker = outputs): Promise<AgentRegistry> {
     const { outgoing } = outside('127.0.0.1');
     const folders = { agentsDir: '/nowhere', dataDir: '/tmp' };
-    const options = { db, newId, now: () => new Date(now), ...folders, secretBox, outgoing, outputs };
+    const options = { db, newId, now: () => new Date(now), ...folders, secretBox, outgoing, outputs: checker };
     const made = createRegistry({ ...options, onProblem: () => undefined });
     registries.push(made, { ...made, stop: () => outgoing.stop() });
     return made;
@@ -61,6 +63,7 @@ describeDatabases('agents and secrets of a project', (open) => {
   afterAll(async () => {
     for (const made of registries) await made.stop();
     await outputs.stop();
+    await hasty.stop();
     await endpoint.stop();
   });
 
@@ -206,13 +209,14 @@ describeDatabases('agents and secrets of a project', (open) => {
     const slow = { allOf: Array.from({ length: 1_500 }, (_, no) => ({ pattern: `(?i)[\\pL${no}]{1000}` })) };
     const responseFormat = { type: 'JSON_SCHEMA', schema: slow };
     const chat = { baseURL: 'https://model.example/v1', model: 'tiny', responseFormat };
+    const hastyDeps = { ...deps, agents: await registryWith(undefined, hasty), outputs: hasty };
     const delays = monitorEventLoopDelay({ resolution: 10 });
     delays.enable();
-    const [problem] = await registry.configProblems(version.id, { a: 1 });
+    const [problem] = await hastyDeps.agents.configProblems(version.id, { a: 1 });
     expect(problem?.message).toContain('takes longer than 1000 ms');
-    const made = createAgent(deps, actor, { name: freshName(), config: { chat } });
+    const made = createAgent(hastyDeps, actor, { name: freshName(), config: { chat } });
     expect(await issuesOf(made)).toEqual(['input.config.chat.responseFormat.schema json_schema']);
-    const refused = createAgent(deps, actor, { name: freshName(), config: http(), configSchema: slow });
+    const refused = createAgent(hastyDeps, actor, { name: freshName(), config: http(), configSchema: slow });
     expect(await issuesOf(refused)).toEqual(['input.configSchema json_schema']);
     delays.disable();
     expect(delays.max / 1e6).toBeLessThan(900);

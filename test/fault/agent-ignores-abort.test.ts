@@ -29,11 +29,11 @@ async function abortedCall(ms: number, overstayMs: number) {
 }
 
 test('an agent that ignores its abort but yields keeps its call open until it ends, and its thread lives on', async () => {
-  const { call, run, ends } = await abortedCall(600, 60_000);
+  const { call, run, ends } = await abortedCall(1_500, 60_000);
   const order: string[] = [];
   const thread = await Promise.all([
     call.finally(() => order.push('aborted')),
-    dataOf(run(agentContext({ config: 500 }))).finally(() => order.push('beside')),
+    dataOf(run(agentContext({ config: 200 }))).finally(() => order.push('beside')),
   ]);
   expect(thread[0]).toBe(thread[1]);
   expect(order).toEqual(['beside', 'aborted']);

@@ -78,11 +78,13 @@ describeDatabases('a process killed', (open) => {
 
   test.each(RUNNING)('%s', async (_name, items, instant) => {
     const first = await mortal({}, instant);
-    const id = await first.create(
-      items,
-      counting(({ item }) => item.ordinal),
-      { concurrency: CONCURRENCY },
-    );
+    // The last item outlasts the seal, or the seal would be what ends the execution and no flush the final one.
+    const agent = counting(async ({ item }) => {
+      if (item.ordinal === items - 1) await until(async () => (await first.read(await created)).sealedAt !== null);
+      return item.ordinal;
+    });
+    const created = first.create(items, agent, { concurrency: CONCURRENCY });
+    const id = await created;
     await first.dead;
 
     const second = await next(first);
@@ -197,7 +199,10 @@ describeDatabases('a process killed', (open) => {
     let patient = true;
     const agent = counting(({ item }) => (patient && item.ordinal >= 20 ? new Promise(() => undefined) : item.ordinal));
     const id = await first.create(100, agent, { concurrency: CONCURRENCY });
-    await until(async () => (await first.read(id)).running === CONCURRENCY);
+    await until(async () => {
+      const { running, sealedAt } = await first.read(id);
+      return running === CONCURRENCY && sealedAt !== null;
+    });
     await pauseBatchExecution(first.deps, first.actor, { batchExecutionId: id });
     first.kill();
     patient = false;
