@@ -21,6 +21,7 @@ import { LaneRunner } from './lane-runner.ts';
 import { Latch } from './latch.ts';
 import { type OverdueCalls, OverdueNotes } from './overdue-calls.ts';
 import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
+import { StormNotes } from './storm-notes.ts';
 import { nextTurn } from './turns.ts';
 
 const PAUSE_AFTER_ERROR_MS = 500;
@@ -55,8 +56,7 @@ export class ExecutionRunner {
   readonly #itemCancels: ItemCancels;
   #holds = 0;
   #preparing: Promise<void> | null = null;
-  #noted: Wait | null = null;
-  #waitingSince: Date | null = null;
+  readonly #stormNotes: StormNotes;
   readonly #overdueNotes: OverdueNotes;
   #cancelDeadline: (() => void) | null = null;
   #stopping = false;
@@ -69,6 +69,7 @@ export class ExecutionRunner {
     this.#id = executionId;
     this.#shared = shared;
     this.#itemCancels = new ItemCancels(parts.store);
+    this.#stormNotes = new StormNotes(parts, executionId);
     this.#overdueNotes = new OverdueNotes(parts, shared.overdue);
     this.done = this.#run();
   }
@@ -174,7 +175,7 @@ export class ExecutionRunner {
     await this.#startLanes(open);
     for (const { no, share } of open.lanes) {
       const lane = this.#lanes.get(no);
-      if (lane !== undefined) await this.#overdueNotes.look(lane.held, share, this.#noted === null);
+      if (lane !== undefined) await this.#overdueNotes.look(lane.held, share, !this.#stormNotes.isWaiting);
     }
     // Whoever has a lane prepares: two nodes could, but only one would get each chunk in.
     if (open.unprepared && this.#lanes.size > 0) this.#preparing ??= this.#prepareAll();
@@ -182,25 +183,7 @@ export class ExecutionRunner {
 
   /** Says on the execution what it waits for; a storm that goes on for too long pauses it. */
   #noteWait(wait: Wait | null): void {
-    if (wait?.until.getTime() === this.#noted?.until.getTime()) return;
-    this.#noted = wait;
-    const now = this.#parts.clock.now();
-    this.#waitingSince = wait && (this.#waitingSince ?? now);
-    const overdue =
-      this.#waitingSince !== null && now.getTime() - this.#waitingSince.getTime() > this.#parts.stormLimitMs;
-    // Counted anew after a resume: whoever resumes wants it to be tried.
-    if (overdue) this.#waitingSince = null;
-    const noted = overdue ? this.#pauseAs('AGENT_STORM') : this.#sayWait(wait);
-    noted.catch((error: unknown) => this.#stumble(error));
-  }
-
-  async #sayWait(wait: Wait | null): Promise<void> {
-    const said = wait && {
-      reason: `The agent ${wait.agentName} fails at most calls; it is tried again later.`,
-      until: wait.until,
-    };
-    const revision = await this.#parts.store.noteWait(this.#id, said);
-    if (revision !== null) this.#parts.publish(this.#id, revision);
+    this.#stormNotes.note(wait, () => this.#pauseAs('AGENT_STORM')).catch((error: unknown) => this.#stumble(error));
   }
 
   async #pauseAs(reason: PauseReason): Promise<void> {
@@ -293,7 +276,7 @@ export class ExecutionRunner {
     } catch (error) {
       await this.#stumbleAndPause(error);
     } finally {
-      if (this.#noted !== null) this.#noteWait(null);
+      if (this.#stormNotes.isWaiting) this.#noteWait(null);
       for (const { agentId, rateLimit = null } of spec.tiers) this.#shared.gates.leave(agentId, rateLimit);
       this.#lanes.delete(no);
       this.#wake.set();
