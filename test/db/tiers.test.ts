@@ -38,6 +38,7 @@ describeDatabases('tiers', (open) => {
       { concurrency: 30 },
     );
     const read = () => harness.read(id);
+    await harness.sealed(id);
     await until(async () => {
       const { running, succeeded } = await read();
       return running === 20 && succeeded === 10;

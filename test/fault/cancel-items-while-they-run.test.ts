@@ -85,6 +85,7 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
       },
       { concurrency: 5 },
     );
+    await harness.sealed(id);
     await until(async () => state.called.size === 5 && (await harness.read(id)).retrying === 1);
     const answer = await cancel(harness, id, [0, 1, 2, 9]);
     expect(answer).toMatchObject({ cancelledCount: 4, skipped: [], execution: { cancelled: 4, status: 'RUNNING' } });
@@ -126,6 +127,7 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
     const harness = await start();
     const { state, run } = patient();
     const some = await harness.create(3, (context) => (context.item.ordinal === 0 ? 0 : run(context)));
+    await harness.sealed(some);
     await until(async () => (await harness.read(some)).succeeded === 1 && state.called.size === 2);
     expect(await cancel(harness, some, [1, 2])).toMatchObject({
       execution: { status: 'COMPLETED_WITH_ERRORS', cancelled: 2 },
@@ -133,6 +135,7 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
     await until(() => harness.engine.busy === 0);
     await checkEnded(db, some);
     const none = await harness.create(2, run);
+    await harness.sealed(none);
     await until(async () => (await harness.read(none)).running === 2);
     expect((await cancel(harness, none, [0, 1])).execution).toMatchObject({
       ...{ status: 'FAILED', error: 'None of the 2 items succeeded.' },

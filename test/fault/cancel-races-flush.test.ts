@@ -27,8 +27,9 @@ describeDatabases('a cancel that races a flush', (open, kind) => {
     const outcomes = new Set<string>();
     for (let race = 0; race < races; race += 1) {
       const id = await harness.create(60, ({ item }) => item.ordinal, { concurrency: 20 });
-      // At every stage of the run: as it is created, with some done, with all but done.
-      const done = (race * 7) % 60;
+      // At every stage of the run: as it is created, with some done, with all done.
+      const done = (race * 10) % 61;
+      if (done === 60) await harness.sealed(id);
       await until(async () => (await harness.read(id)).succeeded >= done, 5_000).catch(() => undefined);
       await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id }).catch((error: unknown) => {
         if (!(error instanceof Error) || !('status' in error)) throw error;

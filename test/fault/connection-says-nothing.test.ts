@@ -8,7 +8,7 @@ import { type Harness, startEngine } from '../support/engine-harness.ts';
 import { checkEnded } from '../support/exact-end.ts';
 import { until } from '../support/until.ts';
 
-const LIMIT_MS = 400;
+const LIMIT_MS = 800;
 const ITEMS = 2_000;
 
 let database: FreshDatabase;

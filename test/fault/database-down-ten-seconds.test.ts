@@ -46,7 +46,10 @@ test('a service whose database is down for ten seconds says so, loses nothing an
     const id = String(dig(created.data, 'createBatchExecution', 'batchExecution', 'id'));
     const state = async () =>
       await database.db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-    await until(async () => (await state()).succeeded >= 500);
+    await until(async () => {
+      const { succeeded, sealedAt } = await state();
+      return succeeded >= 500 && sealedAt !== null;
+    });
 
     proxy.cut();
     const began = performance.now();

@@ -80,7 +80,7 @@ describeDatabases('a process killed', (open) => {
     const first = await mortal({}, instant);
     // The last item outlasts the seal, or the seal would be what ends the execution and no flush the final one.
     const agent = counting(async ({ item }) => {
-      if (item.ordinal === items - 1) await until(async () => (await first.read(await created)).sealedAt !== null);
+      if (item.ordinal === items - 1) await first.sealed(await created);
       return item.ordinal;
     });
     const created = first.create(items, agent, { concurrency: CONCURRENCY });
@@ -152,10 +152,8 @@ describeDatabases('a process killed', (open) => {
       counting(() => new Promise(() => undefined)),
       { concurrency: CONCURRENCY },
     );
-    await until(async () => {
-      const { running, sealedAt } = await first.read(id);
-      return running === CONCURRENCY && sealedAt !== null;
-    });
+    await first.sealed(id);
+    await until(async () => (await first.read(id)).running === CONCURRENCY);
     await cancelBatchExecution(first.deps, first.actor, { batchExecutionId: id });
     await first.dead;
     expect(await first.read(id)).toMatchObject({ status: 'CANCELLING', cancelled: closed });
@@ -199,10 +197,8 @@ describeDatabases('a process killed', (open) => {
     let patient = true;
     const agent = counting(({ item }) => (patient && item.ordinal >= 20 ? new Promise(() => undefined) : item.ordinal));
     const id = await first.create(100, agent, { concurrency: CONCURRENCY });
-    await until(async () => {
-      const { running, sealedAt } = await first.read(id);
-      return running === CONCURRENCY && sealedAt !== null;
-    });
+    await first.sealed(id);
+    await until(async () => (await first.read(id)).running === CONCURRENCY);
     await pauseBatchExecution(first.deps, first.actor, { batchExecutionId: id });
     first.kill();
     patient = false;

@@ -56,6 +56,8 @@ export interface Harness {
     tier?: Omit<TierSpec, 'agent'>,
   ): Promise<string>;
   read(id: string): Promise<Execution>;
+  /** Resolves when all its items are in: from then on it can be paused, and end. */
+  sealed(id: string): Promise<unknown>;
   /** The execution once it has ended. */
   ended(id: string, deadlineMs?: number): Promise<Execution>;
 }
@@ -166,6 +168,7 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
       engine.wake(id);
       return id;
     },
+    sealed: (id) => until(async () => (await read(id)).sealedAt !== null),
     ended: (id, deadlineMs = 20_000) =>
       until(async () => {
         const execution = await read(id);

@@ -46,6 +46,7 @@ const states: Record<string, (harness: Harness, flush: FlushHold) => Promise<unk
   },
   paused: async (harness) => {
     const id = await harness.create(20, untilAborted, { concurrency: 3 });
+    await harness.sealed(id);
     await until(async () => (await harness.read(id)).running === 3);
     await pauseBatchExecution(harness.deps, harness.actor, { batchExecutionId: id });
   },
