@@ -1,17 +1,23 @@
+/** Of the ceiling, the part that is kept for those that have less than that part. */
+const KEPT = 1 / 20;
+
 /**
  * The node's ceiling of running calls, shared fairly by the executions that want more than there is.
  *
- * While the ceiling is not reached everyone gets a slot at once. Then each slot that comes free goes to the waiting
- * execution that has the least for its weight, so a small execution beside one of a million items gets its share
- * with the next slots that come free. Nothing is taken from a running call.
+ * While there is room everyone gets a slot at once. Then each slot that comes free goes to the waiting execution that
+ * has the least for its weight, so a small execution beside one of a million items gets its share with the next slots
+ * that come free. Nothing is taken from a running call. Long calls of large executions tend to begin and end together,
+ * and no slot comes free in between: so while there are several, those that have many leave some for the others.
  */
 export class FairSlots {
   readonly #ceiling: number;
+  readonly #kept: number;
   readonly #sharers = new Map<string, Sharer>();
   #running = 0;
 
   constructor(ceiling: number) {
     this.#ceiling = ceiling;
+    this.#kept = Math.floor(ceiling * KEPT);
   }
 
   /** Calls that have a slot now. */
@@ -28,7 +34,7 @@ export class FairSlots {
     const sharer = this.#sharers.get(executionId) ?? { running: 0, weight, waiting: new Set<Waiter>() };
     this.#sharers.set(executionId, sharer);
     sharer.weight = weight;
-    if (this.#running < this.#ceiling) {
+    if (this.#hasRoom(sharer)) {
       this.#grant(sharer);
       return true;
     }
@@ -50,12 +56,19 @@ export class FairSlots {
     sharer.running -= 1;
     this.#running -= 1;
     this.#forget(executionId, sharer);
-    const next = this.#neediest();
-    const waiter = next?.waiting.values().next().value;
-    if (next === undefined || waiter === undefined) return;
-    next.waiting.delete(waiter);
-    this.#grant(next);
-    waiter(true);
+    // More than one where what was kept is free for the last that is left.
+    for (let next = this.#neediest(); next !== undefined; next = this.#neediest()) {
+      const [waiter] = next.waiting;
+      if (waiter === undefined) return;
+      next.waiting.delete(waiter);
+      this.#grant(next);
+      waiter(true);
+    }
+  }
+
+  #hasRoom({ running }: Sharer): boolean {
+    const isKept = this.#sharers.size > 1 && running >= this.#kept;
+    return this.#running < this.#ceiling - (isKept ? this.#kept : 0);
   }
 
   #grant(sharer: Sharer): void {
@@ -63,10 +76,11 @@ export class FairSlots {
     this.#running += 1;
   }
 
+  /** Who is next of those that wait and may have a slot. */
   #neediest(): Sharer | undefined {
     let neediest: Sharer | undefined;
     for (const sharer of this.#sharers.values()) {
-      if (sharer.waiting.size === 0) continue;
+      if (sharer.waiting.size === 0 || !this.#hasRoom(sharer)) continue;
       if (neediest === undefined || hasOf(sharer) < hasOf(neediest)) neediest = sharer;
     }
     return neediest;

@@ -79,3 +79,27 @@ test('a cancelled wait takes no slot', async () => {
   slots.give('b');
   expect(slots.running).toBe(0);
 });
+
+test('beside others a large execution leaves a twentieth to those that have less; alone it has all', async () => {
+  const slots = new FairSlots(100);
+  const take = (id: string) => slots.take(id, () => 1);
+  const takeMany = (id: string, count: number) => Array.from({ length: count }, () => take(id));
+  expect(takeMany('large', 100).every((slot) => slot === true)).toBe(true);
+  const others = takeMany('large', 20).map(waitOf);
+  const second = take('second');
+  // What is given back beside another goes to that one, and then to none of the large one's own until five are free.
+  for (let n = 0; n < 6; n += 1) slots.give('large');
+  expect(await waitOf(second).granted).toBe(true);
+  expect(slots.running).toBe(95);
+  expect(takeMany('small', 5).every((slot) => slot === true)).toBe(true);
+  expect(slots.running).toBe(100);
+  for (let n = 0; n < 5; n += 1) slots.give('small');
+  expect(slots.running).toBe(95);
+  slots.give('large');
+  expect(await others[0]?.granted).toBe(true);
+  expect(slots.running).toBe(95);
+  // The other is gone: the five are free, and the slot of its own.
+  slots.give('second');
+  expect(slots.running).toBe(100);
+  expect(await Promise.all(others.slice(1, 7).map(({ granted }) => granted))).toEqual(Array(6).fill(true));
+});
