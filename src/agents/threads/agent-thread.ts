@@ -164,7 +164,7 @@ export class AgentThread {
 
   #send(call: OpenCall, agent: number): void {
     call.onAbort(() => {
-      const { name, message } = call.abortError();
+      const { name, message } = call.abortReason;
       this.#outbox.post({ kind: 'abort', call: call.id, name, message });
       this.#pulse.beat();
     });

@@ -43,12 +43,17 @@ export class OpenCall {
     return this.#open;
   }
 
-  /** Why it was aborted, as far as it can be sent: a name and a message. */
-  abortError(): DOMException {
+  /** Why it was aborted, as far as it can be sent. */
+  get abortReason(): { readonly name: string; readonly message: string } {
     const reason: unknown = this.#context.signal.reason;
-    return reason instanceof Error
-      ? new DOMException(reason.message, reason.name)
-      : new DOMException(String(reason), 'AbortError');
+    // No error of its own for each of hundreds of calls that are aborted at once.
+    return reason instanceof Error ? reason : { name: 'AbortError', message: String(reason) };
+  }
+
+  /** The same as an error. */
+  abortError(): DOMException {
+    const { name, message } = this.abortReason;
+    return new DOMException(message, name);
   }
 
   /** Says what an abort does from now on: where the call waits, or is run. */

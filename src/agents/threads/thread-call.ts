@@ -38,8 +38,8 @@ export class ThreadCall {
   }
 
   /** Aborts the agent's signal. */
-  abort(name: string, message: string): void {
-    this.#controller.abort(new DOMException(message, name));
+  abort(reason: DOMException): void {
+    this.#controller.abort(reason);
   }
 
   /** Hands over what the service answered. */

@@ -27,6 +27,8 @@ const calls = new Map<number, ThreadCall>();
 const starts: Start[] = [];
 let outbox: FromThread[] = [];
 let outboxSince = 0;
+/** What calls of the present list of messages are aborted with. */
+let abortError: DOMException | null = null;
 
 function post(message: FromThread): void {
   if (outbox.push(message) > 1) return;
@@ -74,12 +76,14 @@ async function load(agent: number, url: string): Promise<void> {
 
 /** Aborts a call; one that has not started never will. */
 function abort(call: number, name: string, message: string): void {
-  calls.get(call)?.abort(name, message);
+  // Of a list of messages nearly all calls are aborted for the same reason, and an error is most of what an abort costs.
+  if (abortError?.name !== name || abortError.message !== message) abortError = new DOMException(message, name);
+  calls.get(call)?.abort(abortError);
   const waiting = starts.findIndex((start) => start.call === call);
   if (waiting === -1) return;
   starts.splice(waiting, 1);
   calls.delete(call);
-  post({ kind: 'threw', call, thrown: packThrown(new DOMException(message, name)) });
+  post({ kind: 'threw', call, thrown: packThrown(abortError) });
 }
 
 function handle(message: ToThread): void {
@@ -102,4 +106,7 @@ function handle(message: ToThread): void {
   }
 }
 
-parentPort?.on('message', (messages: readonly ToThread[]) => messages.forEach(handle));
+parentPort?.on('message', (messages: readonly ToThread[]) => {
+  messages.forEach(handle);
+  abortError = null;
+});
