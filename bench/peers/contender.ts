@@ -1,11 +1,9 @@
 /**
- * The frame of each peer's program: `node <program> <database url> <items> <pid of the server>` prints a line of JSON.
+ * The frame of each peer's program: `node <program> <database url> <items> <pid of the server> <items to warm up with>` prints
+ * a line of JSON.
  */
 import pg from 'pg';
 import { cpuOf, cpuOfFamily } from '../support/cpu.ts';
-
-/** Jobs that are done before the clock runs, so that nobody is measured while the compiler warms up. */
-const WARM_UP = 2_000;
 
 /** Jobs from place `first` up to `end`. */
 export interface Stretch {
@@ -24,11 +22,12 @@ export interface Contender {
 
 /** Runs a contender with the arguments of this process, and prints what it took. */
 export async function compete(start: (url: string, pool: pg.Pool) => Promise<Contender>): Promise<void> {
-  const [url = '', items = '', serverPid = ''] = process.argv.slice(2);
+  const [url = '', items = '', serverPid = '', warmUps = ''] = process.argv.slice(2);
   const cpu = () => cpuOfFamily(Number(serverPid)) + cpuOf(process.pid);
   const pool = new pg.Pool({ connectionString: url, max: 4 });
   const contender = await start(url, pool);
-  const warmUp = { first: Number(items), end: Number(items) + WARM_UP };
+  // Done before the clock runs, so that nobody is measured while the compiler warms up.
+  const warmUp = { first: Number(items), end: Number(items) + Number(warmUps) };
   await contender.load(warmUp);
   await contender.work(warmUp);
   const stretch = { first: 0, end: Number(items) };

@@ -35,7 +35,7 @@ export const peersAreInstalled = (): boolean => existsSync(path.join(PEERS_FOLDE
 
 const AGENTS = { BATCHYARD_AGENTS_DIR: path.join(import.meta.dirname, '..', 'agents') };
 /** Items that are done before the clock runs, so that nobody is measured while the compiler warms up. */
-const WARM_UP = 2_000;
+const warmUpOf = (items: number): number => Math.min(items, 20_000);
 
 const batchyardWith = (name: string, agent: string): Contender => ({
   name,
@@ -44,7 +44,8 @@ const batchyardWith = (name: string, agent: string): Contender => ({
       withService(
         url,
         async (bench) => {
-          await runBatch(bench.api, { datasourceId: await makeElements(bench, WARM_UP), agent }, WARM_UP);
+          const warmUp = warmUpOf(items);
+          await runBatch(bench.api, { datasourceId: await makeElements(bench, warmUp), agent }, warmUp);
           const datasourceId = await makeElements(bench, items);
           const serverPid = await serverProcess(server);
           const cpu = () => cpuOfFamily(serverPid) + cpuOf(bench.service.child.pid ?? 0) + cpuOf(process.pid);
@@ -130,8 +131,9 @@ export const peers: readonly Contender[] = PEERS.map(({ name, program, settings,
   ...(most === undefined ? {} : { most }),
   race: (server, items) =>
     withDatabase(server, async (url) => {
-      const serverPid = String(await serverProcess(server));
-      const { stdout } = await promisify(execFile)(process.execPath, [program, url, String(items), serverPid], {
+      const serverPid = await serverProcess(server);
+      const args = [program, url, items, serverPid, warmUpOf(items)].map(String);
+      const { stdout } = await promisify(execFile)(process.execPath, args, {
         ...{ cwd: PEERS_FOLDER, env: { ...process.env, ...settings }, timeout: 900_000 },
       });
       await mustHaveRecorded(url, recorded, items, name);
