@@ -21,9 +21,9 @@ export interface StoredFreezeChunk extends ResultsFreezeChunk {
 
 /** What one chunk did. */
 export interface StoredFreezeAnswer {
-  /** Elements that were found behind the cursor; 0: there are no more. */
-  readonly found: number;
-  /** The execution's new revision; null when nothing was found, or when another process or a cancel was faster. */
+  /** Elements that were found behind the cursor; 0: there are no more; null: another process or a cancel was faster. */
+  readonly found: number | null;
+  /** The execution's new revision; null when nothing was found or applied. */
   readonly revision: number | null;
   /** How many items the execution then has; null like `revision`. */
   readonly total: number | null;
@@ -62,14 +62,14 @@ export async function appendResultItems(
 async function append(db: Db, statement: RawBuilder<StoredFreezeAnswer>): Promise<StoredFreezeAnswer> {
   try {
     const { rows } = await statement.execute(db);
-    return rows[0] ?? NOTHING;
+    return rows[0] ?? UNKNOWN;
   } catch (error) {
-    if (error instanceof Error && OVERTAKEN.has(Reflect.get(error, 'code'))) return NOTHING;
+    if (error instanceof Error && OVERTAKEN.has(Reflect.get(error, 'code'))) return UNKNOWN;
     throw error;
   }
 }
 
-const NOTHING: StoredFreezeAnswer = { found: 0, revision: null, total: null };
+const UNKNOWN: StoredFreezeAnswer = { found: null, revision: null, total: null };
 /** A value that must not be null, and a key that is there: the execution has moved on, or these items are in it already. */
 const OVERTAKEN: ReadonlySet<unknown> = new Set(['23502', '23505']);
 
