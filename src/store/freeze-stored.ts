@@ -35,7 +35,8 @@ export interface StoredFreezeAnswer {
  *
  * Raw: an INSERT from a SELECT with the counts in one round trip. The rows are written before the execution is
  * locked, because its lock asks for their number: they are nearly all of the work, and flushes and claims go on
- * meanwhile. So an item has the revision that would come next when the statement began, and the log the one that did.
+ * meanwhile. So an item has the revision that would come next when the statement began, and the log the one that did,
+ * with the chunk's first ordinal for those who look for what came after a revision.
  * Where the execution no longer stands at the chunk's start, a log without an execution is refused, and the whole
  * statement with it. The datasource's id is hidden from the planner, to which statistics that do not know it yet
  * promise a single element, and so no need of the index in their order.
@@ -142,8 +143,9 @@ with ${stretch.before} stretch as materialized (
   from d, e, last where x.id = e.id and last.found > 0
   returning x.id, x.revision, x.total
 ), logged as (
-  insert into execution_change (execution_id, revision, ordinals)
-  select x.id, x.revision, (select array_agg(ordinal order by ordinal) from items) from d left join x on true where d.total > 0
+  insert into execution_change (execution_id, revision, ordinals, appended_from)
+  select x.id, x.revision, (select array_agg(ordinal order by ordinal) from items), ${from.total}::int
+  from d left join x on true where d.total > 0
 )
 select last.found, (select revision from x) as revision, (select total from x) as total from last`;
 }
