@@ -78,7 +78,7 @@ async function appendNext(
     const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit };
     const append = isResults ? appendResultItems : appendStoredItems;
     const { found, revision, total } = await append(deps.db, executionId, chunk, deps.now());
-    return found === 0 ? null : appended(revision, found < limit ? total : null);
+    return found === 0 ? null : appended(revision, found !== null && found < limit ? total : null);
   }
   const chunk = await nextChunk(deps, datasource, executionId, unfrozen, first ?? LIMITS.sweepChunk);
   if (chunk.elements.length === 0) return null;

@@ -21,9 +21,9 @@ export interface StoredFreezeChunk extends ResultsFreezeChunk {
 
 /** What one chunk did. */
 export interface StoredFreezeAnswer {
-  /** Elements that were found behind the cursor; 0: there are no more. */
-  readonly found: number;
-  /** The execution's new revision; null when nothing was found, or when another process or a cancel was faster. */
+  /** Elements that were found behind the cursor; 0: there are no more; null: another process or a cancel was faster. */
+  readonly found: number | null;
+  /** The execution's new revision; null when nothing was found or applied. */
   readonly revision: number | null;
   /** How many items the execution then has; null like `revision`. */
   readonly total: number | null;
@@ -35,7 +35,8 @@ export interface StoredFreezeAnswer {
  *
  * Raw: an INSERT from a SELECT with the counts in one round trip. The rows are written before the execution is
  * locked, because its lock asks for their number: they are nearly all of the work, and flushes and claims go on
- * meanwhile. So an item has the revision that would come next when the statement began, and the log the one that did.
+ * meanwhile. So an item has the revision that would come next when the statement began, and the log the one that did,
+ * with the chunk's first ordinal for those who look for what came after a revision.
  * Where the execution no longer stands at the chunk's start, a log without an execution is refused, and the whole
  * statement with it. The datasource's id is hidden from the planner, to which statistics that do not know it yet
  * promise a single element, and so no need of the index in their order.
@@ -62,14 +63,14 @@ export async function appendResultItems(
 async function append(db: Db, statement: RawBuilder<StoredFreezeAnswer>): Promise<StoredFreezeAnswer> {
   try {
     const { rows } = await statement.execute(db);
-    return rows[0] ?? NOTHING;
+    return rows[0] ?? UNKNOWN;
   } catch (error) {
-    if (error instanceof Error && OVERTAKEN.has(Reflect.get(error, 'code'))) return NOTHING;
+    if (error instanceof Error && OVERTAKEN.has(Reflect.get(error, 'code'))) return UNKNOWN;
     throw error;
   }
 }
 
-const NOTHING: StoredFreezeAnswer = { found: 0, revision: null, total: null };
+const UNKNOWN: StoredFreezeAnswer = { found: null, revision: null, total: null };
 /** A value that must not be null, and a key that is there: the execution has moved on, or these items are in it already. */
 const OVERTAKEN: ReadonlySet<unknown> = new Set(['23502', '23505']);
 
@@ -142,8 +143,9 @@ with ${stretch.before} stretch as materialized (
   from d, e, last where x.id = e.id and last.found > 0
   returning x.id, x.revision, x.total
 ), logged as (
-  insert into execution_change (execution_id, revision, ordinals)
-  select x.id, x.revision, (select array_agg(ordinal order by ordinal) from items) from d left join x on true where d.total > 0
+  insert into execution_change (execution_id, revision, ordinals, appended_from)
+  select x.id, x.revision, (select array_agg(ordinal order by ordinal) from items), ${from.total}::int
+  from d left join x on true where d.total > 0
 )
 select last.found, (select revision from x) as revision, (select total from x) as total from last`;
 }

@@ -40,10 +40,13 @@ export async function listItems(
     return await pageOf(changed, page).execute();
   }
   if (isAlone || others.filename != null || isIndexed(others)) {
-    const query = since === null ? items : items.where('i.revision', '>', since);
+    const query = since === null ? items : items.where(await changedAfter(db, executionId, since));
     return await pageOf(query, page).execute();
   }
-  const conditions = [...itemConditions(others), ...(since === null ? [] : [sql<boolean>`i.revision > ${since}::int`])];
+  const conditions = [
+    ...itemConditions(others),
+    ...(since === null ? [] : [await changedAfter(db, executionId, since)]),
+  ];
   return await pageInSpans(db, projectId, executionId, conditions, page);
 }
 
@@ -110,6 +113,22 @@ const changedSince = (db: Db, executionId: string, since: number, page: Page, is
     .where('c.revision', '>', since)
     .$if(page.after !== null, (query) => query.where('o.ordinal', page.backward ? '<' : '>', Number(page.after?.[0])))
     .$if(isLimited, (query) => query.orderBy('o.ordinal', page.backward ? 'desc' : 'asc').limit(page.limit + 1));
+
+/** What holds of the items that changed after a revision, and of no others. */
+async function changedAfter(db: Db, executionId: string, since: number): Promise<RawBuilder<boolean>> {
+  // They may have an older revision of their own: see `appendStoredItems`.
+  const appended = await named(db, 'changedAfter')
+    .selectFrom('executionChange')
+    .select('appendedFrom')
+    .where('executionId', '=', executionId)
+    .where('revision', '>', since)
+    .where('appendedFrom', 'is not', null)
+    .orderBy('revision')
+    .limit(1)
+    .executeTakeFirst();
+  const first = appended?.appendedFrom ?? null;
+  return sql`(i.revision > ${since}::int or i.ordinal >= ${first}::int)`;
+}
 
 async function hasFewChanges(db: Db, executionId: string, since: number): Promise<boolean> {
   const rows = await named(db, 'hasFewChanges')

@@ -62,7 +62,11 @@ export function preparedEmbedded(pglite: PGlite): KyselyPGlite {
       const name = statementName(text);
       if (name === undefined) return await pglite.query<T>(text, values, options);
       return await pglite._runExclusiveTransaction(() =>
-        pglite._runExclusiveQuery(() => run<T>(name, text, values, options)),
+        pglite._runExclusiveQuery(async () => {
+          // Here, because it may have been closed while this waited: then nothing is there to send it to.
+          await pglite._checkReady();
+          return await run<T>(name, text, values, options);
+        }),
       );
     },
   };

@@ -308,4 +308,6 @@ export interface ExecutionChangeTable {
   executionId: string;
   revision: number;
   ordinals: number[];
+  /** All items from this ordinal on came with the change, or later; null where it says nothing of that. */
+  appendedFrom: number | null;
 }

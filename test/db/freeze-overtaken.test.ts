@@ -43,6 +43,17 @@ describeDatabases('a chunk of stored elements that comes too late', (open) => {
     return { id, freeze };
   }
 
+  /** How to prepare it by one step: its datasource is then a STORED one. */
+  async function stepsOf(id: string, now = () => new Date()) {
+    const { inputDatasourceId } = await readRow(id);
+    await db
+      .updateTable('datasource')
+      .set({ kind: 'STORED', folderPath: null, folderGlob: null })
+      .where('id', '=', inputDatasourceId)
+      .execute();
+    return () => prepareExecution({ db, sources: harness.deps.sources, now }, id);
+  }
+
   const readRow = (id: string) =>
     db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const inputsOf = async (id: string) =>
@@ -67,17 +78,25 @@ describeDatabases('a chunk of stored elements that comes too late', (open) => {
 
   test('is not the last one that is in: that is sealed in the same step, whoever else freezes at once', async () => {
     const { id } = await unfrozen();
-    const { inputDatasourceId } = await readRow(id);
-    await db
-      .updateTable('datasource')
-      .set({ kind: 'STORED', folderPath: null, folderGlob: null })
-      .where('id', '=', inputDatasourceId)
-      .execute();
-    const step = () => prepareExecution({ db, sources: harness.deps.sources, now: () => new Date() }, id);
+    const step = await stepsOf(id);
     const answers = await Promise.all([step(), step()]);
     expect(answers).toContainEqual({ more: false, revision: expect.any(Number) });
     expect(await readRow(id)).toMatchObject({ status: 'QUEUED', total: 3, sealedAt: expect.any(Date) });
     expect(await inputsOf(id)).toBe(3);
+    await checkWhole(db, id);
+  });
+
+  test('behind a deadline that then moves is not taken for the end of the datasource', async () => {
+    const { id } = await unfrozen();
+    const [early, deadlineAt, late] = [1, 2, 3].map((second) => new Date(Date.UTC(2020, 0, 1, 0, 0, second)));
+    await db.updateTable('batchExecution').set({ deadlineAt }).where('id', '=', id).execute();
+    // The second look at the clock stands for a deadline that was moved between the chunk and the seal.
+    const times = [late, early];
+    const step = await stepsOf(id, () => times.shift() ?? early ?? new Date());
+    expect(await step()).toMatchObject({ more: false, revision: null });
+    expect(await readRow(id)).toMatchObject({ status: 'PREPARING', sealedAt: null });
+    await step();
+    expect(await readRow(id)).toMatchObject({ status: 'QUEUED', total: 3, sealedAt: expect.any(Date) });
     await checkWhole(db, id);
   });
 });

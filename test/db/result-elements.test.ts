@@ -123,6 +123,31 @@ describeDatabases('results as elements', (open) => {
     for (const limit of [1, 2, 5, 6, 1_000]) expect(await pages(limit), String(limit)).toEqual(expected);
   });
 
+  test('a chunk in which another process found nothing, and this one then does, is not taken for the last', async () => {
+    const { projectId } = await makeProject(db);
+    const output = await makeOutput(db, projectId);
+    // The first chunk looks at 200 items.
+    const id = await makeResults(db, projectId, output.id, 300, 1, { from: 0, to: 200 });
+    const reader = await makeReader(db, projectId, output.id, 2);
+    const deps = { db, sources: createSources(db, null), now: () => new Date() };
+    let reads = 0;
+    const overtaken = db.withPlugin({
+      transformQuery: ({ node }) => node,
+      transformResult: async ({ result }) => {
+        reads += 1;
+        if (reads !== 2) return result;
+        // It knows where the execution stands, and has not begun with the chunk.
+        expect(await prepareExecution(deps, reader)).toMatchObject({ more: true });
+        await sql`update batch_item set status = 'SUCCEEDED', ended_at = now()
+          where execution_id = ${id} and ordinal >= 100`.execute(db);
+        return result;
+      },
+    });
+    await prepareExecution({ ...deps, db: overtaken }, reader);
+    await freezeAll(db, reader);
+    expect(await frozenOf(db, reader)).toEqual(Array.from({ length: 100 }, (_, n) => itemId(id, 200 + n)));
+  });
+
   test('an execution that is deleted while it is read takes along what was not read of it, and nothing else', async () => {
     const { projectId } = await makeProject(db);
     const output = await makeOutput(db, projectId);
