@@ -62,13 +62,13 @@ async function leastOf(round: () => Promise<number>, enough = Number.POSITIVE_IN
 }
 
 describe.each(['embedded', 'postgres'] as const)('agents that loop in every thread (%s)', (kind) => {
-  test(`delay no event of a subscription by more than ${MORE_MS} ms`, async () => {
+  test(`delay no event of a subscription by more than ${MORE_MS} ms`, { timeout: 240_000 }, async () => {
     const app = await startWholeApp(kind, AGENTS, { BATCHYARD_AGENT_THREADS: String(THREADS) });
     try {
       const alone = await leastOf(() => latestEvent(app));
       const begun = path.join(temporaryFolder(), 'begun');
       const execution = { concurrency: THREADS, itemTimeoutMs: LOOP_MS };
-      await create(app, { agent: 'loops', config: { begun }, execution }, 40);
+      await create(app, { agent: 'loops', config: { begun }, execution }, 200);
       await until(() => existsSync(begun) && readFileSync(begun).length >= THREADS);
       expect(await leastOf(() => latestEvent(app), alone + MORE_MS)).toBeLessThan(alone + MORE_MS);
       // Meanwhile loops were ended, and others began in new threads.
