@@ -1,6 +1,7 @@
 /** Agents that never yield, in every thread that there is, beside someone who watches another execution. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/data-folder.ts';
 import { dig, socketClient } from '../support/server.ts';
@@ -12,7 +13,7 @@ const ROUNDS = 3;
 const MOST_ROUNDS = 12;
 /** So that loops end, and others begin in new threads, while events come. */
 const LOOP_MS = 1_000;
-/** What the loops may add. */
+/** What the loops may add to what as many threads take that only compute. */
 const MORE_MS = 50;
 const AGENTS = {
   'loops.mjs': `import { appendFileSync } from 'node:fs';
@@ -61,16 +62,26 @@ async function leastOf(round: () => Promise<number>, enough = Number.POSITIVE_IN
   return least;
 }
 
+/** Does something beside as many threads as loop later: how a machine shares its cores is not the service's doing. */
+async function besideThreads<T>(act: () => Promise<T>): Promise<T> {
+  const threads = Array.from({ length: THREADS }, () => new Worker('for (;;);', { eval: true }));
+  try {
+    return await act();
+  } finally {
+    await Promise.all(threads.map((thread) => thread.terminate()));
+  }
+}
+
 describe.each(['embedded', 'postgres'] as const)('agents that loop in every thread (%s)', (kind) => {
   test(`delay no event of a subscription by more than ${MORE_MS} ms`, { timeout: 240_000 }, async () => {
     const app = await startWholeApp(kind, AGENTS, { BATCHYARD_AGENT_THREADS: String(THREADS) });
     try {
-      const alone = await leastOf(() => latestEvent(app));
+      const beside = await besideThreads(() => leastOf(() => latestEvent(app)));
       const begun = path.join(temporaryFolder(), 'begun');
       const execution = { concurrency: THREADS, itemTimeoutMs: LOOP_MS };
       await create(app, { agent: 'loops', config: { begun }, execution }, 200);
       await until(() => existsSync(begun) && readFileSync(begun).length >= THREADS);
-      expect(await leastOf(() => latestEvent(app), alone + MORE_MS)).toBeLessThan(alone + MORE_MS);
+      expect(await leastOf(() => latestEvent(app), beside + MORE_MS)).toBeLessThan(beside + MORE_MS);
       // Meanwhile loops were ended, and others began in new threads.
       expect(readFileSync(begun).length).toBeGreaterThan(THREADS);
     } finally {
