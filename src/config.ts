@@ -75,7 +75,8 @@ const ENVIRONMENT = {
   BATCHYARD_NODE_CONCURRENCY: {
     schema: integer(1, 100_000),
     fallback: '1000',
-    meaning: 'items that run at a time in this process, over all executions; they share it fairly',
+    meaning:
+      'items that run at a time in this process, over all executions; they share it fairly, and while there are several a twentieth is left to those that have less than that',
   },
   BATCHYARD_STORM_LIMIT_MS: {
     schema: integer(1_000, 86_400_000),
