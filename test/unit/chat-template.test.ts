@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ChatError } from '../../src/agents/chat/chat-error.ts';
 import { parseTemplate, render, TemplateError } from '../../src/agents/chat/template.ts';
+import { processorMs } from '../support/processor-time.ts';
 
 const ROOTS = new Set(['text', 'metadata', 'documents', 'previous']);
 const fill = (text: string, fields: object, max = 1_000): string => render(parseTemplate(text, ROOTS), fields, max);
@@ -71,7 +72,7 @@ test('what is no template, or has what templates do not have, is refused with it
 });
 
 test('hostile templates are parsed, or refused, and filled in, in no time', () => {
-  const started = performance.now();
+  const started = processorMs();
   problem(`{{text${' '.repeat(100_000)}`);
   problem(`{{text${' '.repeat(100_000)}}}`);
   problem(`{{{text}}${' '.repeat(100_000)}`);
@@ -83,7 +84,7 @@ test('hostile templates are parsed, or refused, and filled in, in no time', () =
   expect(failure(() => fill(absent, { documents: list })).code).toBe('prompt_too_long');
   expect(problem('{{#metadata}}'.repeat(21) + '{{/metadata}}'.repeat(21))).toContain('more than 20 sections');
   parseTemplate('{{#metadata}}'.repeat(20) + '{{/metadata}}'.repeat(20), ROOTS);
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(processorMs() - started).toBeLessThan(2_000);
 });
 
 test('a message longer than its limit is refused', () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import agent from '../../src/agents/built-in/document-report.ts';
 import type { AgentResult, ContextWith } from '../../src/agents/contract.ts';
 import { classifyThrown } from '../../src/domain/item-error.ts';
+import { processorMs } from '../support/processor-time.ts';
 
 interface Options {
   readonly mediaType?: string;
@@ -131,7 +132,7 @@ test('a text without Latin letters has no reading ease, and its words are counte
 });
 
 test.each(['*a_ ', '[a](b', '![[', '> ', '- ', '`a', '<a '])('hostile text of "%s" is read in time', async (piece) => {
-  const started = performance.now();
+  const started = processorMs();
   await report(piece.repeat(100_000 / piece.length));
-  expect(performance.now() - started).toBeLessThan(3_000);
+  expect(processorMs() - started).toBeLessThan(3_000);
 });

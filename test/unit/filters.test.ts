@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { compileFilters, patternProblem } from '../../src/domain/filters.ts';
 import { isMediaType, isMediaTypePattern, mediaTypeOf } from '../../src/domain/media-type.ts';
+import { processorMs } from '../support/processor-time.ts';
 
 const element = (filename: string, mediaType = 'text/plain', id = filename) => ({ id, filename, mediaType });
 
@@ -22,9 +23,9 @@ test.each(['(a+)+$', '(a|a)*b', '(a*)*b', '([a-z]+)*=', '^(([a-z])+.)+[A-Z]([a-z
   'the catastrophic pattern %s ends at once on 100,000 characters',
   (regex) => {
     const matches = compileFilters({ regex });
-    const started = performance.now();
+    const started = processorMs();
     expect(matches(element(`${'a'.repeat(100_000)}!`))).toBe(false);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(processorMs() - started).toBeLessThan(1_000);
   },
 );
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRedactor } from '../../src/agents/redact.ts';
+import { processorMs } from '../support/processor-time.ts';
 
 test('every form of a secret is taken out, the longest first, wherever it is in a value', () => {
   const secrets = ['top/secret$&(value', 'top/secret$&(value-2', 'a.b+c*d?', 'long-secret'.repeat(400)];
@@ -16,7 +17,7 @@ test('every form of a secret is taken out, the longest first, wherever it is in 
 
 test('an answer of very many texts is gone through in no time, however many secrets there are', () => {
   const { json } = createRedactor(Array.from({ length: 50 }, (_, no) => `secret/value+${no}`));
-  const started = performance.now();
+  const started = processorMs();
   json(Array.from({ length: 200_000 }, (_, no) => `some-text-${no}`));
-  expect(performance.now() - started).toBeLessThan(1_500);
+  expect(processorMs() - started).toBeLessThan(1_500);
 });
