@@ -9,6 +9,9 @@ export type ProbeAnswer =
   | { readonly ok: true; readonly found: AgentDescription }
   | { readonly ok: false; readonly reason: string };
 
+const START = new URL('./thread.js', import.meta.url);
+const PROGRAM = new URL('./probe-worker.ts', import.meta.url);
+
 const slots = pLimit(2);
 
 /**
@@ -23,7 +26,7 @@ export function probeModule(file: string, deadlineMs: number): Promise<AgentDesc
 }
 
 async function probe(file: string, deadlineMs: number): Promise<AgentDescription> {
-  const worker = new Worker(new URL('./probe-worker.ts', import.meta.url), { workerData: { file } });
+  const worker = new Worker(START, { workerData: { program: PROGRAM.href, file } });
   const { promise, resolve, reject } = Promise.withResolvers<ProbeAnswer>();
   const deadline = setTimeout(
     () => reject(new AgentFileError(`it did not finish importing within ${deadlineMs / 1_000} s`, true)),

@@ -17,8 +17,11 @@ describeDatabases('agent registry', (open) => {
     db = await open();
   });
 
-  /** A registry over a folder with these files; names are made unique, because tests share the database. */
-  function registryOf(files: Record<string, string> = {}, root = temporaryFolder()) {
+  /**
+   * A registry over a folder with these files; names are made unique, because tests share the database. Its deadline is
+   * for a machine with too much to do.
+   */
+  function registryOf(files: Record<string, string> = {}, root = temporaryFolder(), importDeadlineMs = 60_000) {
     const agentsDir = path.join(root, 'agents');
     mkdirSync(agentsDir, { recursive: true });
     const write = (name: string, text: string): void => {
@@ -31,7 +34,7 @@ describeDatabases('agent registry', (open) => {
     for (const [name, text] of Object.entries(files)) write(name, text);
     const told: string[] = [];
     const registry = createRegistry({
-      ...{ db, newId, agentsDir, dataDir: path.join(root, 'data'), importDeadlineMs: 1_500 },
+      ...{ db, newId, agentsDir, dataDir: path.join(root, 'data'), importDeadlineMs },
       ...outside(),
       now: () => new Date(),
       onProblem: ({ file, reason }) => told.push(`${path.basename(file)}: ${reason}`),
@@ -193,8 +196,8 @@ describeDatabases('agent registry', (open) => {
         'throw new TypeError("no key"); export default () => 1;',
         /throws when imported: TypeError: no key/,
       ],
-      'waits.ts': ['await new Promise(() => {}); export default () => 1;', /did not finish importing within 1.5 s/],
-      'loops.ts': ['for (;;) {} export default () => 1;', /did not finish importing within 1.5 s/],
+      'waits.ts': ['await new Promise(() => {}); export default () => 1;', /did not finish importing within 3 s/],
+      'loops.ts': ['for (;;) {} export default () => 1;', /did not finish importing within 3 s/],
       'exits.ts': ['process.exit(0); export default () => 1;', /ended its process/],
       'schema.ts': ['export default { run() {}, configSchema: { type: "strnig" } };', /no valid JSON Schema/],
       'native.ts': [`import x from './addon.node'; export default x;`, /native addon/],
@@ -203,12 +206,9 @@ describeDatabases('agent registry', (open) => {
       'echo.ts': ['export default () => 1;', /belongs to a built-in agent/],
     };
     const files = Object.fromEntries(Object.entries(broken).map(([file, [text]]) => [file, text]));
-    const { registry, told, version } = registryOf({
-      ...files,
-      [`${good}.ts`]: 'export default () => 1;',
-      'twice.js': 'export default () => 1;',
-      'addon.node': 'binary',
-    });
+    const others = { [`${good}.ts`]: 'export default () => 1;', 'twice.js': 'export default () => 1;' };
+    const all = { ...files, ...others, 'addon.node': 'binary' };
+    const { registry, told, version } = registryOf(all, temporaryFolder(), 3_000);
     await registry.start();
     await registry.refresh();
     const reasons = new Map(

@@ -1,9 +1,11 @@
 /**
- * Each change of a running execution takes effect within a second: on the node whose service made it, which is told,
- * and on another, which finds it at its next poll.
+ * Each change of a running execution takes effect on the node whose service made it, which is told and never polls here,
+ * and on another with its next poll.
  */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { AgentContext } from '../../src/domain/agent-context.ts';
+import { systemClock } from '../../src/engine/clock.ts';
+import type { Clock } from '../../src/engine/ports.ts';
 import type { ChangesInput } from '../../src/services/execution-control.ts';
 import { updateBatchExecution } from '../../src/services/update-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
@@ -13,8 +15,11 @@ import { checkEnded } from '../support/exact-end.ts';
 import { stopAll } from '../support/nothing-left.ts';
 import { until } from '../support/until.ts';
 
-const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
+/** How long a test may take to change the deadlines that it has set. */
+const SOON_MS = 3_000;
+/** Longer than a test, and no delay of anything else. */
+const POLL_MS = 24 * HOUR_MS + 1;
 
 /** Calls that end when the test lets them, and not before. */
 class HeldCalls {
@@ -56,18 +61,27 @@ describeDatabases('a change of a running execution', (open) => {
     /** The node that runs executions, and how one is changed; nothing but a poll tells it of what another changes. */
     async function nodes() {
       const isAlive = () => Promise.resolve(true);
+      let poll = (): void => undefined;
+      const clock: Clock = {
+        now: () => systemClock.now(),
+        after: (ms, callback) => {
+          if (ms !== POLL_MS) return systemClock.after(ms, callback);
+          poll = callback;
+          return () => undefined;
+        },
+      };
       const runs = await startEngine(db, {
-        ...{ node: 'runs', isAlive, cancelGraceMs: 100, nodeConcurrency: 20 },
-        pollMs: where === 'its own' ? HOUR_MS : SECOND_MS / 2,
+        ...{ node: 'runs', isAlive, cancelGraceMs: 100, nodeConcurrency: 20, clock, pollMs: POLL_MS },
       });
       started.push(runs);
       const steers =
         where === 'its own'
           ? runs
-          : await startEngine(db, { node: 'steers', isAlive, pollMs: HOUR_MS, actor: runs.actor });
+          : await startEngine(db, { node: 'steers', isAlive, pollMs: POLL_MS, actor: runs.actor });
       if (steers !== runs) started.push(steers);
       const change = async (id: string, to: Omit<ChangesInput, 'batchExecutionId'>): Promise<void> => {
         await updateBatchExecution(steers.deps, steers.actor, { batchExecutionId: id, ...to });
+        if (where === 'another') poll();
       };
       return { runs, change };
     }
@@ -85,13 +99,13 @@ describeDatabases('a change of a running execution', (open) => {
       const id = await runs.create(60, calls.hold, { concurrency: 2 });
       await until(() => calls.running === 2);
       await change(id, { concurrency: 9 });
-      await until(() => calls.running === 9, SECOND_MS);
+      await until(() => calls.running === 9);
       await change(id, { concurrency: 3 });
       // Each call that ends is followed by another until the change is there.
       await until(() => {
         calls.release(1);
         return calls.running < 3;
-      }, SECOND_MS);
+      });
       await until(() => calls.running === 3);
       await finish(runs, id, calls);
     });
@@ -113,7 +127,7 @@ describeDatabases('a change of a running execution', (open) => {
       await until(async () => {
         calls.release(1);
         return (await runs.read(id)).retrying > 0;
-      }, SECOND_MS);
+      });
       const letGo = setInterval(() => calls.release(calls.running), 1);
       // Now only the last one is left, which fails each time.
       await until(async () => {
@@ -121,7 +135,7 @@ describeDatabases('a change of a running execution', (open) => {
         return queued + running + retrying === 1;
       });
       await change(id, { retryLimit: 0 });
-      await runs.ended(id, SECOND_MS);
+      await runs.ended(id);
       clearInterval(letGo);
       await checkEnded(db, id);
     });
@@ -141,7 +155,7 @@ describeDatabases('a change of a running execution', (open) => {
       await until(() => {
         others.release(1);
         return calls.begun === 10;
-      }, SECOND_MS);
+      });
       await finish(runs, id, calls);
       await finish(runs, other, others);
     });
@@ -149,7 +163,7 @@ describeDatabases('a change of a running execution', (open) => {
     test('of its deadline, nearer, further and away', async () => {
       const { runs, change } = await nodes();
       const calls = new HeldCalls();
-      const soon = () => new Date(Date.now() + 2 * SECOND_MS);
+      const soon = () => new Date(Date.now() + SOON_MS);
       const create = async () => await runs.create(10, calls.hold, { concurrency: 2 }, { deadlineAt: soon() });
       const [further, away] = [await create(), await create()];
       const inAnHour = new Date(Date.now() + HOUR_MS);
@@ -160,9 +174,7 @@ describeDatabases('a change of a running execution', (open) => {
       await change(away, { deadlineAt: null });
       const { status, endedAt } = await runs.ended(nearer);
       expect(status).toBe('EXPIRED');
-      const late = (endedAt?.getTime() ?? 0) - deadlineAt.getTime();
-      expect(late).toBeGreaterThanOrEqual(0);
-      expect(late).toBeLessThan(SECOND_MS);
+      expect(endedAt?.getTime()).toBeGreaterThanOrEqual(deadlineAt.getTime());
       await checkEnded(db, nearer);
       // The deadlines that the other two had were before this one.
       await finish(runs, further, calls);

@@ -21,7 +21,9 @@ test.each(['the service', 'its operator'])(
       import { getCompileCacheDir } from 'node:module';
       import { isMainThread } from 'node:worker_threads';
       const [unfinished, told] = ${JSON.stringify([`${told}.new`, told])};
-      writeFileSync(unfinished, JSON.stringify([isMainThread, getCompileCacheDir() ?? null]));
+      // What programs that an agent starts are told of.
+      const inherited = process.env.NODE_COMPILE_CACHE ?? '';
+      writeFileSync(unfinished, JSON.stringify([isMainThread, getCompileCacheDir() ?? null, inherited]));
       renameSync(unfinished, told);
       export default () => null;`,
     );
@@ -32,8 +34,9 @@ test.each(['the service', 'its operator'])(
     });
     await until(() => existsSync(told));
     expect(await service.stop()).toBe(0);
-    const [isMainThread, used] = JSON.parse(readFileSync(told, 'utf8'));
+    const [isMainThread, used, inherited] = JSON.parse(readFileSync(told, 'utf8'));
     expect(isMainThread).toBe(false);
     expect(path.dirname(used ?? '')).toBe(chosen || KEPT);
+    expect(inherited).toBe(chosen);
   },
 );

@@ -31,7 +31,8 @@ describeDatabases('a cancel while items run', (open) => {
   let harness: Harness;
   beforeAll(async () => {
     db = await open();
-    harness = await startEngine(db);
+    // Longer than any result takes that is on its way.
+    harness = await startEngine(db, { cancelGraceMs: 60_000 });
   });
   afterAll(() => stopAll(db, [harness]));
   const cancel = (id: string, mode?: 'ABORT' | 'DRAIN') =>

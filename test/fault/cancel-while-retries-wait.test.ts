@@ -22,15 +22,15 @@ describeDatabases('a cancel while retries wait', (open) => {
       40,
       () => {
         calls += 1;
-        throw Object.assign(new Error('busy'), { status: 408, retryAfterMs: 300 });
+        throw Object.assign(new Error('busy'), { status: 408, retryAfterMs: 2_000 });
       },
       { retryLimit: 999 },
     );
     await until(async () => (await harness.read(id)).retrying === 40);
-    const before = calls;
     const due = await db.selectFrom('batchItem').select('runAfter').where('executionId', '=', id).execute();
     expect(due.every((item) => item.runAfter !== null)).toBe(true);
     await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id });
+    const before = calls;
     expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', cancelled: 40 });
     await checkEnded(db, id);
     const rows = await db

@@ -108,8 +108,13 @@ describeDatabases('a start waits for what goes on', (open) => {
     await until(() => calls > 0);
     const before = calls;
     const callsWhenPrepared: number[] = [];
+    // It waits a second at most, in which a busy machine may not come to the first call.
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      after: (ms, callback) => systemClock.after(ms === 1_000 ? LONG_MS : ms, callback),
+    };
     const second = await startEngine(db, {
-      ...{ node: 'prepares-later', actor, agents },
+      ...{ node: 'prepares-later', actor, agents, clock },
       prepare: async (executionId) => {
         callsWhenPrepared.push(calls);
         return await prepareExecution({ db, sources, now }, executionId);

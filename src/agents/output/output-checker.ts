@@ -38,9 +38,12 @@ export interface RunningOutputChecker extends OutputChecker {
 
 /** Makes the checker of a process. */
 export function createOutputChecker({ timeoutMs = 5_000 }: OutputCheckerOptions = {}): RunningOutputChecker {
-  const pool = workerpool.pool(fileURLToPath(import.meta.resolve('./check-worker.ts')), {
+  const pool = workerpool.pool(fileURLToPath(import.meta.resolve('../thread.js')), {
     ...{ workerType: 'thread', maxWorkers: THREADS, workerTerminateTimeout: 0 },
-    workerThreadOpts: { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } },
+    workerThreadOpts: {
+      workerData: { program: import.meta.resolve('./check-worker.ts') },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    },
   });
   const texts = new WeakMap<OutputRules, { readonly key: string; readonly text: string }>();
   const barred = new Map<string, number>();

@@ -41,6 +41,7 @@ export interface ThreadHooks {
   ended(thread: AgentThread, end: ThreadEnd, reason: string, calls: readonly OpenCall[]): void;
 }
 
+const START = new URL('../thread.js', import.meta.url);
 const PROGRAM = new URL('./thread-worker.ts', import.meta.url);
 
 export class AgentThread {
@@ -63,7 +64,11 @@ export class AgentThread {
   constructor(maxHeapMb: number, times: ThreadTimes, hooks: ThreadHooks) {
     this.#times = times;
     this.#hooks = hooks;
-    this.#worker = new Worker(PROGRAM, { name: 'agents', resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } });
+    this.#worker = new Worker(START, {
+      name: 'agents',
+      workerData: { program: PROGRAM.href },
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+    });
     // Without calls it keeps no process alive.
     this.#worker.unref();
     this.#outbox = new Outbox(this.#worker, (message, error) => this.#refused(message, error));
