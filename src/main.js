@@ -14,10 +14,10 @@ import { setEnvironmentData } from 'node:worker_threads';
 
 const folder = path.join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled');
 const { directory } = enableCompileCache(folder);
-// For `agents/thread.js`.
+// For `thread.js`.
 if (directory !== undefined) setEnvironmentData('compiled', folder);
 // Unset means the embedded database; all settings are checked once what checks them is loaded.
-if (!process.env.DATABASE_URL) (await import('./store/pglite-module.ts')).compilePglite();
+if (!process.env.DATABASE_URL) (await import('./store/embedded-thread.ts')).startThread();
 const { serve } = await import('./serve.ts');
 await serve();
 // Node keeps it at its end; a process that is killed has none.

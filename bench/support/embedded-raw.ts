@@ -13,7 +13,7 @@ const BATCHES = [500, 2_000];
 async function measure(items: number): Promise<number> {
   const dataDir = mkdtempSync(path.join(os.tmpdir(), 'batchyard-bench-'));
   try {
-    const { db, close } = await openEmbedded(dataDir);
+    const { db, close } = await openEmbedded(dataDir, () => undefined);
     await migrateToLatest(db);
     await close();
     const pglite = await PGlite.create(path.join(dataDir, 'db'));

@@ -9,7 +9,7 @@ export type ProbeAnswer =
   | { readonly ok: true; readonly found: AgentDescription }
   | { readonly ok: false; readonly reason: string };
 
-const START = new URL('./thread.js', import.meta.url);
+const START = new URL('../thread.js', import.meta.url);
 const PROGRAM = new URL('./probe-worker.ts', import.meta.url);
 
 const slots = pLimit(2);

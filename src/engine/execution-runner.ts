@@ -22,7 +22,6 @@ import { Latch } from './latch.ts';
 import { type OverdueCalls, OverdueNotes } from './overdue-calls.ts';
 import type { EngineParts, OpenExecution, TakenLane } from './ports.ts';
 import { StormNotes } from './storm-notes.ts';
-import { nextTurn } from './turns.ts';
 
 const PAUSE_AFTER_ERROR_MS = 500;
 /** How long the next chunk of items waits at most for what was left to be called. */
@@ -214,8 +213,6 @@ export class ExecutionRunner {
         // The lanes are all who care for another chunk; who reads the row each time reads it once for each flush.
         if (more) for (const lane of this.#lanes.values()) lane.poke();
         else this.poke();
-        // On the embedded database statements run in this thread: let sockets breathe between chunks.
-        await nextTurn();
       }
     } catch (error) {
       if (codeOf(error) === 'execution_cannot_go_on' && error instanceof Error) {

@@ -13,7 +13,7 @@ import type { LaneItem, Move, Staged } from './lane-item.ts';
 import type { EngineParts, FailureRow, HeldLane, ResultRow, SettleAnswer, Settlement } from './ports.ts';
 import { nextTurn } from './turns.ts';
 
-/** Most items that one flush writes: fewer commits than with 500, and the embedded database stalls nobody yet. */
+/** Most items that one flush writes: fewer commits than with 500, and others need not wait long for one. */
 export const FLUSH_MAX = 1_000;
 /** Most text of results that one flush writes, unless one item alone has more: a statement has to fit in memory. */
 const FLUSH_CHARACTERS = 8_000_000;
@@ -154,8 +154,7 @@ export class Recorder {
   /**
    * Waits while each turn of the event loop brings more outcomes, at most `GATHER_MS`.
    *
-   * Idle that is one turn. Busy it is what fills a flush on the embedded database, which runs in this thread:
-   * nothing gathers there while a flush is in flight (measured: 7 instead of 500 items a flush).
+   * Idle that is one turn. Busy it makes fewer flushes, and fuller ones.
    */
   async #gather(): Promise<void> {
     const end = this.#parts.clock.now().getTime() + GATHER_MS;

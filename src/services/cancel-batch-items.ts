@@ -1,5 +1,4 @@
 /** Cancelling chosen items, while their execution goes on. */
-import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { parseItemId } from '../domain/ids.ts';
 import { LIMITS } from '../domain/limits.ts';
@@ -71,8 +70,6 @@ export async function cancelBatchItems(
     }
     from += LIMITS.sweepChunk;
     chunk = nextChunk(choice, from, answer);
-    // On the embedded database statements run in this thread: let sockets breathe between chunks.
-    if (chunk !== null) await setImmediate();
   }
   const skipped = CANCEL_SKIP_REASONS.map((why) => ({ reason: why, count: ended[why] }));
   return {

@@ -1,5 +1,4 @@
 /** What a retry and a resubmit have in common: an execution at rest, and the opening of its next round. */
-import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Actor, Execution } from '../domain/model.ts';
 import {
@@ -106,8 +105,6 @@ export async function finishOpening(deps: ServiceDeps, executionId: string): Pro
     const chunk = await moveRoundChunk(deps.db, executionId, deps.now());
     if (chunk !== null && chunk.revision !== null) deps.publish(executionId, chunk.revision);
     more = chunk?.more ?? false;
-    // On the embedded database statements run in this thread: let sockets breathe between chunks.
-    if (more) await setImmediate();
   }
 }
 

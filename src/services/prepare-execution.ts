@@ -10,7 +10,7 @@ import type { ElementChunk, ServiceDeps } from './ports.ts';
 
 /** Small, so that the first item starts before the rest is listed. */
 const FIRST_CHUNK = 200;
-/** Rows that one statement copies within the database; the embedded one would stall everyone with more. */
+/** Rows that one statement copies within the database; on the embedded one everyone waits for it. */
 const COPIED_ROWS = { embedded: LIMITS.sweepChunk, postgres: 4_000 } as const;
 /** Executions from this size on would leave the planner's statistics far behind. */
 const ANALYZE_FROM = 2_000;

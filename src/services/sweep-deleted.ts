@@ -34,7 +34,7 @@ export async function deleteOutlived({ db, now, publish }: Deps, retentionDays: 
 /**
  * Deletes every row that a deletion left, until there is none or `signal` says to stop.
  *
- * After a chunk as much time goes by as it took: the embedded database shares our thread. Several nodes may sweep at
+ * After a chunk as much time goes by as it took: all share the embedded database. Several nodes may sweep at
  * once, and a sweep that was cut off begins again.
  */
 export async function sweepDeleted({ db, now }: Pick<Deps, 'db' | 'now'>, signal?: AbortSignal): Promise<void> {

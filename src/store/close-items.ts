@@ -7,7 +7,7 @@ import { COUNT_CHANGES, closing, countMove } from './count-moves.ts';
 import type { Db, OpenDatabase } from './database.ts';
 import { TIER_CHANGES } from './tier-moves.ts';
 
-/** Most items that one chunk closes: the embedded database does it in the service's thread, which must not stall. */
+/** Most items that one chunk closes: on the embedded database all others wait for it. */
 const CHUNK = { embedded: LIMITS.sweepChunk, postgres: 2 * LIMITS.sweepChunk } as const;
 /** Ordinals that one chunk looks at, in chunks; bounds one in which few items are open. */
 const SPANS = 10;

@@ -40,7 +40,7 @@ const COLUMNS = [
   'position',
 ] as const;
 
-// PGlite parses a statement in our thread, so it is bounded by its rows and by its bytes.
+// On the embedded database all wait for a statement, so it is bounded by its rows and by its bytes.
 const CHUNK_ROWS = 2_000;
 const CHUNK_BYTES = 1_000_000;
 

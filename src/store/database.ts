@@ -45,7 +45,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
 async function openOwn(dataDir: string, onError: (error: unknown) => void): Promise<OpenDatabase> {
   // Half a megabyte that is of no use to a service on a server.
   const { openEmbedded } = await import('./embedded.ts');
-  const { db, close, isQuiet } = await openEmbedded(dataDir);
+  const { db, close, isQuiet } = await openEmbedded(dataDir, onError);
   try {
     await migrateToLatest(db);
   } catch (error) {

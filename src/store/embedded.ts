@@ -1,23 +1,19 @@
-/** The embedded database: PostgreSQL in this process, in a folder of its own. */
+/** The embedded database: PostgreSQL in a thread of this process, in a folder of its own. */
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
-import { CamelCasePlugin, Kysely, PGliteDialect } from 'kysely';
+import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { EmbeddedSession } from './embedded-session.ts';
+import { EmbeddedSocket } from './embedded-socket.ts';
+import { type EmbeddedThread, takeThread } from './embedded-thread.ts';
 import { type FolderLock, lockFolder, makePrivate } from './folder-lock.ts';
-import { compiledPglite } from './pglite-module.ts';
-import { preparedEmbedded } from './prepared-embedded.ts';
+import { prepareRawStatements } from './prepared.ts';
 import type { Database } from './tables.ts';
-
-const INT8_OID = 20;
+import { TYPES } from './type-parsers.ts';
+import { nameOutagesOf } from './unavailable.ts';
 
 const QUIET_MS = 200;
-
-/**
- * Unlike a server's, our pages are beside the system's cache in the same memory, and each start fills all of them with
- * zeros: with 128 MB, as initdb chooses, it takes 0.4 s and 100 MB more, and items pass no faster.
- */
-const BUFFERS = 'shared_buffers=32MB';
 
 /** An open embedded database; `close` gives the folder back. */
 export interface EmbeddedDatabase {
@@ -31,16 +27,24 @@ export interface EmbeddedDatabase {
  * Opens the embedded database below a data folder, and makes both when they are missing.
  *
  * The folder is locked first: two servers on the same files would destroy them. What is committed survives the
- * death of the process. Throws DataFolderInUseError when the folder is open elsewhere.
+ * death of the process. Throws DataFolderInUseError when the folder is open elsewhere. `onError` is told when the
+ * database ends by itself; whoever asks it something is told that then, too.
  */
-export async function openEmbedded(dataDir: string): Promise<EmbeddedDatabase> {
-  const lock = await lockFolder(dataDir);
+export async function openEmbedded(
+  dataDir: string,
+  onError: (error: unknown) => void,
+  thread: EmbeddedThread = takeThread(),
+): Promise<EmbeddedDatabase> {
+  let lock: FolderLock | null = null;
   try {
+    lock = await lockFolder(dataDir);
     const folder = path.join(dataDir, 'db');
-    if (!existsSync(folder)) await createDatabaseFolder(folder);
-    return embeddedDatabase(await openPglite({ dataDir: folder }), lock);
+    if (!existsSync(folder)) await createDatabaseFolder(thread, folder);
+    await thread.ask({ dataDir: folder });
+    return await embeddedDatabase(thread, lock, onError);
   } catch (error) {
-    lock.release();
+    await thread.end();
+    lock?.release();
     throw error;
   }
 }
@@ -51,36 +55,43 @@ export async function openEmbedded(dataDir: string): Promise<EmbeddedDatabase> {
  * `template` is the tar file of a data folder to start from; without it an empty one is made, which takes seconds.
  */
 export async function openInMemory(template?: Blob): Promise<EmbeddedDatabase & { dump(): Promise<Blob> }> {
-  const pglite = await openPglite(template === undefined ? {} : { loadDataDir: template });
-  return { ...embeddedDatabase(pglite, null), dump: () => pglite.dumpDataDir('none') };
-}
-
-async function openPglite(options: { dataDir?: string; loadDataDir?: Blob }): Promise<PGlite> {
-  const pgliteWasmModule = await compiledPglite();
-  return await PGlite.create({
-    ...options,
-    ...(pgliteWasmModule && { pgliteWasmModule }),
-    startParams: [...PGlite.defaultStartParams, '-c', BUFFERS],
-    // PGlite would answer int8 above 2^53 as bigint and pg as text; both answer a number here.
-    parsers: { [INT8_OID]: Number },
-  });
+  const thread = takeThread();
+  // A copy: what is in a file cannot be handed to a thread.
+  await thread.ask(template === undefined ? {} : { template: new Blob([await template.arrayBuffer()]) });
+  return {
+    ...(await embeddedDatabase(thread, null, () => undefined)),
+    // What PGlite answers.
+    dump: async () => (await thread.ask('dump')) as Blob,
+  };
 }
 
 /** A folder that was made half (its process died) would never open again, so it gets its name only when it is whole. */
-async function createDatabaseFolder(folder: string): Promise<void> {
+async function createDatabaseFolder(thread: EmbeddedThread, folder: string): Promise<void> {
   const unfinished = `${folder}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
-  const pglite = await openPglite({ dataDir: unfinished });
-  await pglite.close();
+  await thread.ask({ dataDir: unfinished });
+  await thread.ask('close');
   // PGlite makes its files readable by everyone, whatever the umask.
   await makePrivate(unfinished, 'whole');
   await rename(unfinished, folder);
 }
 
-function embeddedDatabase(pglite: PGlite, lock: FolderLock | null): EmbeddedDatabase {
+async function embeddedDatabase(
+  thread: EmbeddedThread,
+  lock: FolderLock | null,
+  onError: (error: unknown) => void,
+): Promise<EmbeddedDatabase> {
+  const client = new pg.Client({
+    ...{ user: 'postgres', database: 'postgres', ssl: false, types: TYPES, pipeline: true },
+    stream: () => new EmbeddedSocket(thread),
+  });
+  client.on('error', onError);
+  prepareRawStatements(client);
+  nameOutagesOf(client);
+  await client.connect();
   let lastStatementAt = 0;
   const db = new Kysely<Database>({
-    dialect: new PGliteDialect({ pglite: preparedEmbedded(pglite) }),
+    dialect: new PostgresDialect({ pool: new EmbeddedSession(client) }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
     log: () => {
       lastStatementAt = performance.now();
@@ -90,10 +101,13 @@ function embeddedDatabase(pglite: PGlite, lock: FolderLock | null): EmbeddedData
     db,
     isQuiet: () => performance.now() - lastStatementAt > QUIET_MS,
     close: async () => {
-      await db.destroy();
-      // Kysely closes PGlite only if it has run a statement.
-      if (!pglite.closed) await pglite.close();
-      lock?.release();
+      try {
+        await db.destroy();
+        await thread.ask('close');
+      } finally {
+        await thread.end();
+        lock?.release();
+      }
     },
   };
 }

@@ -2,8 +2,8 @@
  * Keeps the embedded database analysed, free of dead rows and quick to open after a kill, as a server's own processes do.
  *
  * PGlite has no autovacuum. Without statistics the planner reads whole tables, and dead rows pile up. Every few
- * seconds this asks the counters that PostgreSQL itself keeps and treats one table that needs it. A VACUUM holds
- * the one connection (50 ms for 100,000 rows), so a table waits for a quiet moment; only when it is far overdue
+ * seconds this asks the counters that PostgreSQL itself keeps and treats one table that needs it. All wait for a VACUUM
+ * (50 ms for 100,000 rows), so a table waits for a quiet moment; only when it is far overdue
  * is it treated in the middle of the work.
  *
  * PGlite has no checkpointer either: it would keep its whole log until it is closed, and after a kill apply all of it
@@ -33,7 +33,7 @@ export interface Maintenance {
   shortenLog(): Promise<void>;
 }
 
-/** The maintenance of one embedded database; `isQuiet` says whether nobody waits for the connection. */
+/** The maintenance of one embedded database; `isQuiet` says whether nobody else asks the database anything. */
 export function createMaintenance(
   db: Kysely<Database>,
   isQuiet: () => boolean,

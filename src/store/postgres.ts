@@ -14,9 +14,9 @@ import {
 } from './answer-limit.ts';
 import { prepareRawStatements } from './prepared.ts';
 import type { Database } from './tables.ts';
+import { TYPES } from './type-parsers.ts';
 import { nameOutages } from './unavailable.ts';
 
-const INT8_OID = 20;
 /** PostgreSQL 15, in the form of `server_version_num`. */
 const OLDEST_SERVER = 150_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
@@ -58,7 +58,7 @@ export async function openPostgres(
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
-    types: { getTypeParser },
+    types: TYPES,
   });
   // Either event without a listener ends the process: a broken idle connection is one, a broken busy one the other.
   pool.on('error', options.onIdleError);
@@ -113,7 +113,3 @@ function unreachable(error: unknown, url: string): UnusableServerError | null {
   if (!(first instanceof Error) || !('syscall' in first)) return null;
   return new UnusableServerError(`The database server at ${new URL(url).host} cannot be reached: ${first.message}.`);
 }
-
-// pg answers int8 (count(*), identity columns) as text; ours stay far below 2^53.
-const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
-  oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format);

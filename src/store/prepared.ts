@@ -13,7 +13,7 @@ const names = new Map<string, string>();
  * Parsing and planning are a quarter of a flush of 500 items (measured: 21 us of the server's time an item instead
  * of 16). Only raw statements: their texts are few, while each length of a list that Kysely writes is another text.
  */
-export function prepareRawStatements(client: pg.PoolClient): void {
+export function prepareRawStatements(client: pg.Client): void {
   const query: (...args: unknown[]) => unknown = client.query.bind(client);
   Object.assign(client, {
     query: (statement: unknown, values?: unknown, ...rest: unknown[]) => {

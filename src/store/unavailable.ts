@@ -16,14 +16,17 @@ const AWAY_WORDS =
 export function nameOutages(pool: pg.Pool): void {
   const connect = pool.connect.bind(pool);
   Object.assign(pool, { connect: () => connect().catch(rethrow) });
-  pool.on('connect', (client) => {
-    const query: (...args: unknown[]) => unknown = client.query.bind(client);
-    Object.assign(client, {
-      query: (...args: unknown[]) => {
-        const answer = query(...args);
-        return answer instanceof Promise ? answer.catch(rethrow) : answer;
-      },
-    });
+  pool.on('connect', nameOutagesOf);
+}
+
+/** Makes a connection throw ServiceUnavailableError where its server is away. */
+export function nameOutagesOf(client: pg.Client): void {
+  const query: (...args: unknown[]) => unknown = client.query.bind(client);
+  Object.assign(client, {
+    query: (...args: unknown[]) => {
+      const answer = query(...args);
+      return answer instanceof Promise ? answer.catch(rethrow) : answer;
+    },
   });
 }
 

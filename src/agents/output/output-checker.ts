@@ -38,7 +38,7 @@ export interface RunningOutputChecker extends OutputChecker {
 
 /** Makes the checker of a process. */
 export function createOutputChecker({ timeoutMs = 5_000 }: OutputCheckerOptions = {}): RunningOutputChecker {
-  const pool = workerpool.pool(fileURLToPath(import.meta.resolve('../thread.js')), {
+  const pool = workerpool.pool(fileURLToPath(import.meta.resolve('../../thread.js')), {
     ...{ workerType: 'thread', maxWorkers: THREADS, workerTerminateTimeout: 0 },
     workerThreadOpts: {
       workerData: { program: import.meta.resolve('./check-worker.ts') },

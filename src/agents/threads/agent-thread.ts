@@ -41,7 +41,7 @@ export interface ThreadHooks {
   ended(thread: AgentThread, end: ThreadEnd, reason: string, calls: readonly OpenCall[]): void;
 }
 
-const START = new URL('../thread.js', import.meta.url);
+const START = new URL('../../thread.js', import.meta.url);
 const PROGRAM = new URL('./thread-worker.ts', import.meta.url);
 
 export class AgentThread {
