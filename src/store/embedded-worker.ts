@@ -3,22 +3,23 @@
  *
  * It does one thing after the other and answers each message with one, in order.
  */
+import { openAsBlob } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 
 /** What it is asked: to open a database, to close it, to hand out its files, or messages of the protocol. */
 export type ToEmbedded = OpenEmbedded | 'close' | 'dump' | Uint8Array<ArrayBuffer>;
 
-/** A database in a folder, or in memory: an empty one, or what the tar file `template` holds. */
+/** A database in a folder, or in memory: an empty one, or what the tar file at `template` holds. */
 export interface OpenEmbedded {
   readonly dataDir?: string;
-  readonly template?: Blob;
+  readonly template?: string;
 }
 
-/** What came of it: nothing, the tar file of a dump, or the answer in the protocol. */
+/** What came of it: PGlite's compiled code, nothing, the tar file of a dump, or the answer in the protocol. */
 export type FromEmbedded = { readonly value: unknown } | { readonly error: Error };
 
 /**
@@ -27,12 +28,15 @@ export type FromEmbedded = { readonly value: unknown } | { readonly error: Error
  */
 const BUFFERS = 'shared_buffers=32MB';
 
-/** Compiled before anyone asks for a database: the service takes longer to load. */
+/** Compiled before anyone asks for a database: the service takes longer to load. An earlier thread may have done so. */
 const code = compile();
 let pglite: PGlite | undefined;
 let last: Promise<void> = Promise.resolve();
 
 async function compile(): Promise<WebAssembly.Module | undefined> {
+  // Of all that a thread is started with, `EmbeddedThread` says what is in this.
+  const { compiled } = workerData as { readonly compiled?: WebAssembly.Module };
+  if (compiled !== undefined) return compiled;
   const folder = path.dirname(createRequire(import.meta.url).resolve('@electric-sql/pglite'));
   // Whatever keeps it from that, PGlite then meets the same, and says it.
   return await readFile(path.join(folder, 'pglite.wasm')).then(
@@ -41,14 +45,15 @@ async function compile(): Promise<WebAssembly.Module | undefined> {
   );
 }
 
-async function open({ dataDir, template }: OpenEmbedded): Promise<void> {
+async function open({ dataDir, template }: OpenEmbedded): Promise<WebAssembly.Module | undefined> {
   const pgliteWasmModule = await code;
   pglite = await PGlite.create({
     ...(dataDir !== undefined && { dataDir }),
-    ...(template !== undefined && { loadDataDir: template }),
+    ...(template !== undefined && { loadDataDir: await openAsBlob(template) }),
     ...(pgliteWasmModule !== undefined && { pgliteWasmModule }),
     startParams: [...PGlite.defaultStartParams, '-c', BUFFERS],
   });
+  return pgliteWasmModule;
 }
 
 async function answer(message: ToEmbedded): Promise<unknown> {

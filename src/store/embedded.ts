@@ -6,7 +6,7 @@ import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { EmbeddedSession } from './embedded-session.ts';
 import { EmbeddedSocket } from './embedded-socket.ts';
-import { type EmbeddedThread, takeThread } from './embedded-thread.ts';
+import { type EmbeddedThread, giveThread, takeThread } from './embedded-thread.ts';
 import { type FolderLock, lockFolder, makePrivate } from './folder-lock.ts';
 import { prepareRawStatements } from './prepared.ts';
 import type { Database } from './tables.ts';
@@ -40,7 +40,7 @@ export async function openEmbedded(
     lock = await lockFolder(dataDir);
     const folder = path.join(dataDir, 'db');
     if (!existsSync(folder)) await createDatabaseFolder(thread, folder);
-    await thread.ask({ dataDir: folder });
+    await thread.open({ dataDir: folder });
     return await embeddedDatabase(thread, lock, onError);
   } catch (error) {
     await thread.end();
@@ -52,12 +52,12 @@ export async function openEmbedded(
 /**
  * An embedded database in memory: gone when it is closed.
  *
- * `template` is the tar file of a data folder to start from; without it an empty one is made, which takes seconds.
+ * `template` is the path of a tar file of a data folder to start from; without it an empty one is made, which takes
+ * seconds.
  */
-export async function openInMemory(template?: Blob): Promise<EmbeddedDatabase & { dump(): Promise<Blob> }> {
+export async function openInMemory(template?: string): Promise<EmbeddedDatabase & { dump(): Promise<Blob> }> {
   const thread = takeThread();
-  // A copy: what is in a file cannot be handed to a thread.
-  await thread.ask(template === undefined ? {} : { template: new Blob([await template.arrayBuffer()]) });
+  await thread.open(template === undefined ? {} : { template });
   return {
     ...(await embeddedDatabase(thread, null, () => undefined)),
     // What PGlite answers.
@@ -69,7 +69,7 @@ export async function openInMemory(template?: Blob): Promise<EmbeddedDatabase & 
 async function createDatabaseFolder(thread: EmbeddedThread, folder: string): Promise<void> {
   const unfinished = `${folder}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
-  await thread.ask({ dataDir: unfinished });
+  await thread.open({ dataDir: unfinished });
   await thread.ask('close');
   // PGlite makes its files readable by everyone, whatever the umask.
   await makePrivate(unfinished, 'whole');
@@ -104,8 +104,11 @@ async function embeddedDatabase(
       try {
         await db.destroy();
         await thread.ask('close');
-      } finally {
+        await giveThread(thread);
+      } catch (error) {
         await thread.end();
+        throw error;
+      } finally {
         lock?.release();
       }
     },

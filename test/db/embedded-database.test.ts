@@ -125,5 +125,5 @@ test('a thread that was started early is given out once, and refuses all when it
   const [early, other] = [takeThread(), takeThread()];
   expect(other).not.toBe(early);
   await Promise.all([early.end(), other.end()]);
-  await expect(early.ask({})).rejects.toThrow('gone');
+  await expect(early.open({})).rejects.toThrow('gone');
 });

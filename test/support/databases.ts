@@ -1,6 +1,5 @@
 /** Runs one suite on both kinds of database. */
 import { randomBytes } from 'node:crypto';
-import { openAsBlob } from 'node:fs';
 import { afterAll, describe, inject } from 'vitest';
 import type { Db } from '../../src/store/database.ts';
 import { openInMemory } from '../../src/store/embedded.ts';
@@ -44,7 +43,7 @@ export function describeDatabases(name: string, suite: (open: OpenFresh, kind: D
 
 /** A fresh PGlite in memory; the caller closes it, or the test process never ends. */
 export async function freshEmbedded(): Promise<FreshDatabase> {
-  const { db, close } = await openInMemory(await openAsBlob(inject('pgliteTemplate')));
+  const { db, close } = await openInMemory(inject('pgliteTemplate'));
   return { db, kind: 'embedded', url: null, close };
 }
 

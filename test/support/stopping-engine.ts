@@ -2,7 +2,6 @@
  * A process that brings an engine into each of several states, stops it and says what is left; at its end it closes
  * the database and must end by itself.
  */
-import { openAsBlob } from 'node:fs';
 import { systemClock } from '../../src/engine/clock.ts';
 import { pauseBatchExecution } from '../../src/services/pause-batch-execution.ts';
 import { openInMemory } from '../../src/store/embedded.ts';
@@ -86,9 +85,7 @@ const states: Record<string, (harness: Harness, flush: FlushHold) => Promise<unk
 
 const [, , template = '', url] = process.argv;
 const opened =
-  url === undefined
-    ? await openInMemory(await openAsBlob(template))
-    : await openPostgres({ url, onIdleError: () => undefined });
+  url === undefined ? await openInMemory(template) : await openPostgres({ url, onIdleError: () => undefined });
 const node = 'the-node';
 const presence = url === undefined ? SOLE_NODE : createNodePresence(url, node, () => undefined);
 await presence.start();
