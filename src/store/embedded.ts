@@ -36,15 +36,28 @@ export async function openEmbedded(
   thread: EmbeddedThread = takeThread(),
 ): Promise<EmbeddedDatabase> {
   let lock: FolderLock | null = null;
+  const leave = async (): Promise<void> => {
+    await thread.end();
+    lock?.release();
+  };
   try {
     lock = await lockFolder(dataDir);
     const folder = path.join(dataDir, 'db');
     if (!existsSync(folder)) await createDatabaseFolder(thread, folder);
     await thread.open({ dataDir: folder });
-    return await embeddedDatabase(thread, lock, onError);
+    const database = await embeddedDatabase(thread, onError);
+    return {
+      ...database,
+      close: async () => {
+        try {
+          await database.close();
+        } finally {
+          await leave();
+        }
+      },
+    };
   } catch (error) {
-    await thread.end();
-    lock?.release();
+    await leave();
     throw error;
   }
 }
@@ -58,10 +71,15 @@ export async function openEmbedded(
 export async function openInMemory(template?: string): Promise<EmbeddedDatabase & { dump(): Promise<Blob> }> {
   const thread = takeThread();
   await thread.open(template === undefined ? {} : { template });
+  const database = await embeddedDatabase(thread, () => undefined);
   return {
-    ...(await embeddedDatabase(thread, null, () => undefined)),
+    ...database,
     // What PGlite answers.
     dump: async () => (await thread.ask('dump')) as Blob,
+    close: async () => {
+      await database.close();
+      await giveThread(thread);
+    },
   };
 }
 
@@ -76,11 +94,7 @@ async function createDatabaseFolder(thread: EmbeddedThread, folder: string): Pro
   await rename(unfinished, folder);
 }
 
-async function embeddedDatabase(
-  thread: EmbeddedThread,
-  lock: FolderLock | null,
-  onError: (error: unknown) => void,
-): Promise<EmbeddedDatabase> {
+async function embeddedDatabase(thread: EmbeddedThread, onError: (error: unknown) => void): Promise<EmbeddedDatabase> {
   const client = new pg.Client({
     ...{ user: 'postgres', database: 'postgres', ssl: false, types: TYPES, pipeline: true },
     stream: () => new EmbeddedSocket(thread),
@@ -101,16 +115,8 @@ async function embeddedDatabase(
     db,
     isQuiet: () => performance.now() - lastStatementAt > QUIET_MS,
     close: async () => {
-      try {
-        await db.destroy();
-        await thread.ask('close');
-        await giveThread(thread);
-      } catch (error) {
-        await thread.end();
-        throw error;
-      } finally {
-        lock?.release();
-      }
+      await db.destroy();
+      await thread.ask('close');
     },
   };
 }
