@@ -7,6 +7,7 @@ import type { AgentRun } from '../../src/domain/agent-context.ts';
 import { itemId } from '../../src/domain/ids.ts';
 import type { Actor } from '../../src/domain/model.ts';
 import { ITEM_STATUSES, isFinalExecution } from '../../src/domain/states.ts';
+import { InvalidStateError } from '../../src/domain/user-error.ts';
 import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import { cancelBatchItems } from '../../src/services/cancel-batch-items.ts';
 import { pauseBatchExecution, resumeBatchExecution } from '../../src/services/pause-batch-execution.ts';
@@ -322,8 +323,11 @@ async function leaveInPeace(scene: Scene): Promise<void> {
       );
     }
     if (execution.status === 'PAUSED') {
-      if (draw.chance(0.5)) await resumeBatchExecution(live.deps, actor, { batchExecutionId: id });
-      else await cancelBatchExecution(live.deps, actor, { batchExecutionId: id });
+      const move = draw.chance(0.5) ? resumeBatchExecution : cancelBatchExecution;
+      await move(live.deps, actor, { batchExecutionId: id }).catch((error: unknown) => {
+        // What still ran may have ended it meanwhile.
+        if (!(error instanceof InvalidStateError)) throw error;
+      });
     }
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
