@@ -22,7 +22,8 @@ describeDatabases('random schedules', (open, kind) => {
     for (let seed = first; seed < first + schedules; seed += 1) {
       for (const code of await runSchedule(db, seed)) seen.add(code);
     }
-    // Else the agents did not misbehave in all the ways that they should; a few schedules need not have all.
-    expect(schedules < 50 ? [] : CODES.filter((code) => !seen.has(code))).toEqual([]);
+    // Else the agents did not misbehave in all the ways that they should; fifty schedules need not have all: whether a
+    // process dies three times under one item depends on who is quicker.
+    expect(schedules < 100 ? [] : CODES.filter((code) => !seen.has(code))).toEqual([]);
   }, 600_000);
 });
