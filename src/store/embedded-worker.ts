@@ -37,12 +37,13 @@ async function compile(): Promise<WebAssembly.Module | undefined> {
   // Of all that a thread is started with, `EmbeddedThread` says what is in this.
   const { compiled } = workerData as { readonly compiled?: WebAssembly.Module };
   if (compiled !== undefined) return compiled;
-  const folder = path.dirname(createRequire(import.meta.url).resolve('@electric-sql/pglite'));
-  // Whatever keeps it from that, PGlite then meets the same, and says it.
-  return await readFile(path.join(folder, 'pglite.wasm')).then(
-    (file) => WebAssembly.compile(file),
-    () => undefined,
-  );
+  try {
+    const folder = path.dirname(createRequire(import.meta.url).resolve('@electric-sql/pglite'));
+    return await WebAssembly.compile(await readFile(path.join(folder, 'pglite.wasm')));
+  } catch {
+    // Whatever it is, PGlite then meets the same, and says it.
+    return undefined;
+  }
 }
 
 async function open({ dataDir, template }: OpenEmbedded): Promise<WebAssembly.Module | undefined> {

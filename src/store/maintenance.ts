@@ -3,8 +3,8 @@
  *
  * PGlite has no autovacuum. Without statistics the planner reads whole tables, and dead rows pile up. Every few
  * seconds this asks the counters that PostgreSQL itself keeps and treats one table that needs it. All wait for a VACUUM
- * (50 ms for 100,000 rows), so a table waits for a quiet moment; only when it is far overdue
- * is it treated in the middle of the work.
+ * (50 ms for 100,000 rows), so a table waits for a quiet moment; only when it is far overdue is it treated in the middle
+ * of the work.
  *
  * PGlite has no checkpointer either: it would keep its whole log until it is closed, and after a kill apply all of it
  * before it opens (60 MB in 0.4 s). A checkpoint writes the pages that changed; they are few, because the buffers are.

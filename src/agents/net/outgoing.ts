@@ -41,18 +41,13 @@ export function createOutgoing(allowed: readonly AllowedHost[], resolveName?: Re
   return {
     openFetch(limits) {
       let opened: Promise<SafeFetch> | null = null;
-      const openOnce = async (): Promise<SafeFetch> => {
-        try {
-          opened ??= open(limits);
-          return await opened;
-        } catch (error) {
+      return async (url, request) => {
+        opened ??= open(limits).catch((error: unknown) => {
           // Not kept: where a file too many was open, the next call may load what it needs.
           opened = null;
           throw error;
-        }
-      };
-      return async (url, request) => {
-        const fetch = await openOnce();
+        });
+        const fetch = await opened;
         return await fetch(url, request);
       };
     },
