@@ -1,7 +1,9 @@
 /** Reading which attempts at items succeeded, without what they produced. */
+import { sql } from 'kysely';
 import type { ItemResult } from '../domain/model.ts';
 import type { Db } from './database.ts';
 import { type ItemKey, keysRelation } from './item-rows.ts';
+import { resultsOf } from './item-stretches.ts';
 import { named } from './statement-name.ts';
 
 /** An attempt that succeeded. */
@@ -26,10 +28,8 @@ export async function lastSuccesses(
     .innerJoinLateral(
       (eb) =>
         eb
-          .selectFrom('itemResult as r')
+          .selectFrom(resultsOf(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('r'))
           .select(SUCCESS)
-          .whereRef('r.executionId', '=', 'k.executionId')
-          .whereRef('r.ordinal', '=', 'k.ordinal')
           .orderBy('r.round', 'desc')
           .orderBy('r.tier', 'desc')
           .limit(last)

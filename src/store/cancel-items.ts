@@ -7,6 +7,7 @@ import { COUNT_CHANGES, countMove } from './count-moves.ts';
 import type { Db } from './database.ts';
 import type { ItemKey } from './item-rows.ts';
 import { keysRelation } from './item-rows.ts';
+import { itemAt, itemsBetween } from './item-stretches.ts';
 import { named } from './statement-name.ts';
 import { TIER_CHANGES } from './tier-moves.ts';
 
@@ -55,9 +56,12 @@ export async function cancelItems(
     const open = isFinalExecution(status) ? [] : itemMoveFrom('cancel');
     const chosen =
       'ordinals' in chunk
-        ? sql`i.ordinal = any(${[...chunk.ordinals]}::int[])`
-        : sql`i.ordinal >= ${chunk.cursor} and i.ordinal < ${chunk.cursor + SPAN} and i.tier = any(${[...chunk.tiers]}::int[])`;
-    // Raw: an UPDATE that feeds counts and the change log in one round trip.
+        ? sql`(select distinct unnest(${[...chunk.ordinals]}::int[]) as ordinal) as k
+    cross join lateral ${itemAt(executionId, sql`k.ordinal`)} as i`
+        : sql`${itemsBetween(executionId, chunk.cursor, chunk.cursor + SPAN)} as i
+    where i.tier = any(${[...chunk.tiers]}::int[])`;
+    // Raw: an UPDATE and an INSERT that feed counts and the change log in one round trip. The execution is locked, so what
+    // is picked is what they find: a row, or none.
     const { rows } = await sql<{
       cancelled: number;
       edge: number | null;
@@ -66,16 +70,20 @@ export async function cancelItems(
       revision: number | null;
     }>`/* cancelItems */
 with chosen as materialized (
-  select i.ordinal, i.status as was from batch_item i where i.execution_id = ${executionId} and ${chosen}
+  select i.ordinal, i.status as was, i.tier from ${chosen}
 ), pick as materialized (
-  select ordinal, was from chosen where was = any(${open}::text[]) order by ordinal limit ${LIMITS.sweepChunk}
+  select ordinal, was, tier from chosen where was = any(${open}::text[]) order by ordinal limit ${LIMITS.sweepChunk}
 ), edge as (select case when count(*) = ${LIMITS.sweepChunk} then max(ordinal) end as ordinal from pick
-), moved as (
+), updated as (
   update batch_item i
   set status = 'CANCELLED', ended_at = ${now}, run_after = null,
     error_category = null, error_code = null, error_transient = null, revision = ${revision + 1}
   from pick where i.execution_id = ${executionId} and i.ordinal = pick.ordinal
-  returning i.ordinal, pick.was, i.status, i.tier as was_tier, i.tier, false as flawed
+), made as (
+  insert into batch_item (execution_id, ordinal, status, ended_at, revision)
+  select ${executionId}, ordinal, 'CANCELLED', ${now}, ${revision + 1} from pick where was = 'QUEUED'
+  on conflict do nothing
+), moved as (select ordinal, was, 'CANCELLED' as status, tier as was_tier, tier, false as flawed from pick
 ), d as (select ${COUNT_CHANGES} from moved
 ), ${TIER_CHANGES}, x as (
   update batch_execution x set ${countMove({ now, tiers: true })}, item_cancels = x.item_cancels + 1

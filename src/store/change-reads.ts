@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Item } from '../domain/model.ts';
 import type { Db } from './database.ts';
 import { ITEM_COLUMNS } from './item-rows.ts';
+import { itemAt } from './item-stretches.ts';
 import { rowsOf } from './statement-name.ts';
 
 /** Changed items, newest change first. */
@@ -45,9 +46,7 @@ export async function newestChanges(
   )`.as<'k'>(sql`k`);
   const items = db
     .selectFrom(newest)
-    .innerJoin('batchItem as i', (join) =>
-      join.onRef('i.executionId', '=', 'k.executionId').onRef('i.ordinal', '=', 'k.ordinal'),
-    )
+    .innerJoinLateral(itemAt(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('i'), (join) => join.onTrue())
     .innerJoin('batchItemInput as n', (join) =>
       join.onRef('n.executionId', '=', 'k.executionId').onRef('n.ordinal', '=', 'k.ordinal'),
     )

@@ -4,6 +4,7 @@ import { claimableStatuses, type ExecutionStatus, isClaimable } from '../domain/
 import type { ClaimAnswer, ClaimedItem, HeldLane } from '../engine/ports.ts';
 import { closing } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
+import { itemsBetween, LONGEST_STRETCH } from './item-stretches.ts';
 import { lockExecution } from './lock-execution.ts';
 import { intArray } from './pg-array.ts';
 
@@ -73,15 +74,18 @@ with e as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
 ), pick as materialized (
-  select count(*) as n, json_agg(json_build_array(i.ordinal, i.tier, i.attempt, i.charged, i.deaths))
-    filter (where i.tier + i.attempt + i.charged + i.deaths > 0) as used
+  select coalesce(bool_and(i.status = 'QUEUED'), true) as queued,
+    json_agg(json_build_array(i.ordinal, i.tier, i.attempt, i.charged, i.deaths))
+      filter (where i.tier + i.attempt + i.charged + i.deaths > 0) as used
   from e, l, lateral (
-    select ordinal, tier, attempt, charged, deaths from batch_item
-    where execution_id = e.id and ordinal >= e.pool_cursor and ordinal < e.pool_cursor + e.take and status = 'QUEUED'
-    offset 0
+    select ordinal, status, tier, attempt, charged, deaths from batch_item
+    where execution_id = e.id and ordinal >= e.pool_cursor and ordinal < e.pool_cursor + e.take offset 0
   ) i where e.claimable
 ), whole as materialized (
-  select e.claimable and pick.n = e.take as yes, e.take > 0 as fills from e, pick
+  select e.claimable and pick.queued and not exists (
+      select from item_stretch s
+      where s.execution_id = e.id and s.last >= e.pool_cursor and s.first < e.pool_cursor + e.take
+        and s.first > e.pool_cursor - ${LONGEST_STRETCH}) as yes, e.take > 0 as fills from e, pick
 ), filled as (
   update execution_lane lane
   set claim = ${intArray(keep)}::int[] || array(select generate_series(e.pool_cursor, e.pool_cursor + e.take - 1))
@@ -221,11 +225,8 @@ async function pooledItems(
   let cursor = pool.poolCursor;
   for (let span = want; pool.queued > 0 && items.length < want && cursor < end; span = Math.min(span * 4, MAX_SPAN)) {
     const rows = await tx
-      .selectFrom('batchItem')
+      .selectFrom(itemsBetween(executionId, cursor, Math.min(cursor + span, end)).as('i'))
       .select(CLAIMED)
-      .where('executionId', '=', executionId)
-      .where('ordinal', '>=', cursor)
-      .where('ordinal', '<', Math.min(cursor + span, end))
       .where('status', '=', 'QUEUED')
       .orderBy('ordinal')
       .limit(want - items.length)

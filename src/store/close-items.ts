@@ -9,10 +9,8 @@ import { TIER_CHANGES } from './tier-moves.ts';
 
 /** Most items that one chunk closes: on the embedded database all others wait for it. */
 const CHUNK = { embedded: LIMITS.sweepChunk, postgres: 2 * LIMITS.sweepChunk } as const;
-/** Ordinals that one chunk looks at, in chunks; bounds one in which few items are open. */
+/** Ordinals that one chunk looks at, in chunks, once few items are open. */
 const SPANS = 10;
-
-const endOf = ({ cursor }: CloseChunk, kind: OpenDatabase['kind']): number => cursor + CHUNK[kind] * SPANS;
 
 /**
  * Closes a chunk of open items, in a transaction of its own.
@@ -30,19 +28,21 @@ export async function closeItems(
   return await db.transaction().execute(async (tx) => {
     const execution = await tx
       .selectFrom('batchExecution as x')
-      .select(['status', 'revision', 'total', 'running', closing(now).as('closing')])
+      .select(['status', 'revision', 'total', 'queued', 'running', 'retrying', closing(now).as('closing')])
       .where('id', '=', executionId)
       .forNoKeyUpdate()
       .executeTakeFirst();
     if (execution === undefined) return { cursor: null, status: 'CANCELLED', running: 0, revision: null };
     const { status, running, total } = execution;
     if (execution.closing !== close.closing) return { cursor: null, status, running, revision: null };
-    const { rows } = await closeStatement(executionId, close, execution.revision, now, kind).execute(
+    const isSparse = (execution.queued + running + execution.retrying) * SPANS < total;
+    const end = close.cursor + CHUNK[kind] * (isSparse ? SPANS : 1);
+    const { rows } = await closeStatement(executionId, { ...close, end }, execution.revision, now, kind).execute(
       // It has no names in camel case to look for.
       tx.withoutPlugins(),
     );
     const row = rows[0];
-    const next = row?.picked === CHUNK[kind] && row.last !== null ? row.last + 1 : endOf(close, kind);
+    const next = row?.picked === CHUNK[kind] && row.last !== null ? row.last + 1 : end;
     const ended = row?.status != null && row.status !== status;
     return {
       cursor: ended || next >= total ? null : next,
@@ -66,32 +66,38 @@ interface CloseRow {
  * because it is an UPDATE that feeds counts and the change log in one round trip.
  *
  * Nobody else moves items meanwhile: whoever does holds the execution's row, so the items that are picked are those
- * that the update finds. It goes by a range of ordinals: a join with the picked ones is planned as a hash join with the
- * whole execution (measured with 100,000 items: 43 ms a chunk to read them), and costs a third more where it is not.
+ * that the update finds, and the others of them have no rows. It goes by a range of ordinals: a join with the picked ones is
+ * planned as a hash join with the whole execution (measured with 100,000 items: 43 ms a chunk to read them), and costs a
+ * third more where it is not.
  */
 export function closeStatement(
   executionId: string,
-  close: CloseChunk,
+  close: CloseChunk & { readonly end: number },
   revision: number,
   now: Date,
   kind: OpenDatabase['kind'] = 'embedded',
 ) {
-  const end = endOf(close, kind);
+  const { cursor, end } = close;
   const [verb, to]: [ItemVerb, ItemStatus] =
     close.closing === 'EXPIRE' ? ['expire', 'EXPIRED'] : ['cancel', 'CANCELLED'];
   const statuses = itemMoveFrom(verb).filter((status) => close.running || status !== 'RUNNING');
   return sql<CloseRow>`/* closeItems */
 with pick as materialized (
-  select ordinal, status as was, tier from batch_item
-  where execution_id = ${executionId} and ordinal >= ${close.cursor} and ordinal < ${end}
-    and status = any(${statuses}::text[])
-  order by ordinal limit ${CHUNK[kind]}
+  select * from (
+    select ordinal, status as was, tier, true as has_row from batch_item
+    where execution_id = ${executionId} and ordinal >= ${cursor} and ordinal < ${end} and status = any(${statuses}::text[])
+    union all
+    select ordinal, 'QUEUED', 0, false from untouched_between(${executionId}, ${cursor}, ${end}) as ordinal
+  ) as open order by ordinal limit ${CHUNK[kind]}
 ), closed as (
   update batch_item
   set status = ${to}, ended_at = ${now}, run_after = null,
     error_category = null, error_code = null, error_transient = null, revision = ${revision + 1}
-  where execution_id = ${executionId} and ordinal >= ${close.cursor} and ordinal < ${end}
+  where execution_id = ${executionId} and ordinal >= ${cursor} and ordinal < ${end}
     and ordinal <= (select max(ordinal) from pick) and status = any(${statuses}::text[])
+), made as (
+  insert into batch_item (execution_id, ordinal, status, ended_at, revision)
+  select ${executionId}, ordinal, ${to}, ${now}, ${revision + 1} from pick where not has_row
 ), moved as (select ordinal, was, ${to} as status, tier as was_tier, tier, false as flawed from pick
 ), d as (select ${COUNT_CHANGES} from moved
 ), ${TIER_CHANGES}, x as (

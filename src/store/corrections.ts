@@ -4,6 +4,7 @@ import type { ItemCorrection } from '../domain/model.ts';
 import type { ItemStatus } from '../domain/states.ts';
 import type { Db } from './database.ts';
 import { type ItemKey, keysRelation } from './item-rows.ts';
+import { dissolveStretches, itemAt, resultsOf } from './item-stretches.ts';
 import { named } from './statement-name.ts';
 
 /**
@@ -38,11 +39,9 @@ export async function findPresentResult(
   { executionId, ordinal }: ItemKey,
 ): Promise<PresentResult | undefined> {
   return await named(db, 'findPresentResult')
-    .selectFrom('itemResult as r')
+    .selectFrom(resultsOf(executionId, ordinal).as('r'))
     .innerJoin('batchExecution as x', 'x.id', 'r.executionId')
-    .innerJoin('batchItem as i', (join) =>
-      join.onRef('i.executionId', '=', 'r.executionId').onRef('i.ordinal', '=', 'r.ordinal'),
-    )
+    .innerJoin(itemAt(executionId, ordinal).as('i'), (join) => join.onTrue())
     .select((eb) => [
       'i.status',
       'r.tier',
@@ -60,8 +59,6 @@ export async function findPresentResult(
         .as('lastNumber'),
     ])
     .where('x.projectId', '=', projectId)
-    .where('r.executionId', '=', executionId)
-    .where('r.ordinal', '=', ordinal)
     .orderBy('r.tier', 'desc')
     .orderBy('r.round', 'desc')
     .limit(1)
@@ -102,6 +99,7 @@ export async function appendCorrection(
       .set({ revision, lastActivityAt: createdAt })
       .where('id', '=', executionId)
       .execute();
+    await dissolveStretches(tx, executionId, ordinal, ordinal + 1);
     await named(tx, 'touchItem')
       .updateTable('batchItem')
       .set({ revision })

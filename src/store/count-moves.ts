@@ -97,12 +97,16 @@ export const countChanges = (flawed: RawBuilder<number>): RawBuilder<unknown> =>
 /** The same where moved items have a column `flawed` too, and none that succeeded is taken back. */
 export const COUNT_CHANGES = countChanges(sql`count(*) filter (where status = 'SUCCEEDED' and flawed)`);
 
-/** The same select list for moves that are known, and that all applied: a tenth of a flush is spent counting them there. */
+/**
+ * The same select list for moves that are known, and that all applied: a tenth of a flush is spent counting them there.
+ * `stretched` more items went from QUEUED to SUCCEEDED.
+ */
 export function knownChanges(
   moves: readonly { readonly was: ItemStatus; readonly to: ItemStatus; readonly flawed: boolean }[],
+  stretched: number,
 ): RawBuilder<unknown> {
   const change: Record<ItemStatus, number> = {
-    ...{ QUEUED: 0, RUNNING: 0, RETRYING: 0, SUCCEEDED: 0, FAILED: 0, CANCELLED: 0, EXPIRED: 0 },
+    ...{ QUEUED: -stretched, RUNNING: 0, RETRYING: 0, SUCCEEDED: stretched, FAILED: 0, CANCELLED: 0, EXPIRED: 0 },
   };
   let flawed = 0;
   for (const move of moves) {
@@ -110,7 +114,7 @@ export function knownChanges(
     change[move.to] += 1;
     if (move.to === 'SUCCEEDED' && move.flawed) flawed += 1;
   }
-  return sql`${moves.length}::int as n, 0 as total, ${change.QUEUED}::int as queued, ${change.RUNNING}::int as running,
+  return sql`${moves.length + stretched}::int as n, 0 as total, ${change.QUEUED}::int as queued, ${change.RUNNING}::int as running,
     ${change.RETRYING}::int as retrying, ${change.SUCCEEDED}::int as succeeded, ${change.FAILED}::int as failed,
     ${change.CANCELLED}::int as cancelled, ${change.EXPIRED}::int as expired, ${flawed}::int as flawed`;
 }

@@ -30,13 +30,12 @@ export interface StoredFreezeAnswer {
 }
 
 /**
- * Appends the next elements of a datasource as QUEUED items in one statement, as `appendItems` does with rows of
+ * Appends the next elements of a datasource as items in one statement, as `appendItems` does with rows of
  * the caller's. The cursor that it leaves is a position as text, null behind the last element.
  *
  * Raw: an INSERT from a SELECT with the counts in one round trip. The rows are written before the execution is
  * locked, because its lock asks for their number: they are nearly all of the work, and flushes and claims go on
- * meanwhile. So an item has the revision that would come next when the statement began, and the log the one that did,
- * with the chunk's first ordinal for those who look for what came after a revision.
+ * meanwhile.
  * Where the execution no longer stands at the chunk's start, a log without an execution is refused, and the whole
  * statement with it. The datasource's id is hidden from the planner, to which statistics that do not know it yet
  * promise a single element, and so no need of the index in their order.
@@ -125,13 +124,9 @@ with ${stretch.before} stretch as materialized (
     media_type, metadata, document_names, content_hash
   from stretch
   returning ordinal
-), items as (
-  insert into batch_item (execution_id, ordinal, status, revision)
-  select ${executionId}, ordinal, 'QUEUED', (select revision + 1 from batch_execution where id = ${executionId}) from inputs
-  returning ordinal
 ), d as materialized (
   select count(*)::int as total, count(*)::int as queued, 0 as running, 0 as retrying, 0 as succeeded, 0 as failed,
-    0 as cancelled, 0 as expired, 0 as flawed from items
+    0 as cancelled, 0 as expired, 0 as flawed from inputs
 ), e as materialized (
   select x.id, x.revision from batch_execution x
   where (select total from d) >= 0 and x.id = ${executionId} and x.status = 'PREPARING' and x.sealed_at is null
@@ -144,7 +139,7 @@ with ${stretch.before} stretch as materialized (
   returning x.id, x.revision, x.total
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals, appended_from)
-  select x.id, x.revision, (select array_agg(ordinal order by ordinal) from items), ${from.total}::int
+  select x.id, x.revision, (select array_agg(ordinal order by ordinal) from inputs), ${from.total}::int
   from d left join x on true where d.total > 0
 )
 select last.found, (select revision from x) as revision, (select total from x) as total from last`;

@@ -43,7 +43,7 @@ export interface FreezeChunk {
 }
 
 /**
- * Appends a chunk of QUEUED items in one statement; null when another process got there first, or a cancel did.
+ * Appends a chunk of items in one statement; null when another process got there first, or a cancel did.
  *
  * Raw: rows come as arrays (a VALUES list breaks at 65,535 parameters), and the counts change with them.
  */
@@ -63,23 +63,21 @@ with e as materialized (
     ${elements.map((e) => jsonOrNull(e.metadata))}::text[], ${elements.map((e) => jsonOrNull(e.documentNames))}::text[],
     ${elements.map((e) => e.contentHash)}::text[]) with ordinality
     as u(element_id, filename, media_type, metadata, document_names, content_hash, n)
-), items as (
-  insert into batch_item (execution_id, ordinal, status, revision)
-  select e.id, input.ordinal, 'QUEUED', e.revision + 1 from input, e
-  returning ordinal
 ), inputs as (
   insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, document_names, content_hash)
   select e.id, ordinal, element_id, filename, media_type, metadata::json, document_names::json, content_hash from input, e
+  returning ordinal
 ), d as (
   select count(*)::int as total, count(*)::int as queued, 0 as running, 0 as retrying, 0 as succeeded, 0 as failed,
-    0 as cancelled, 0 as expired, 0 as flawed from items
+    0 as cancelled, 0 as expired, 0 as flawed from inputs
 ), x as (
   update batch_execution x set freeze_cursor = ${chunk.cursor}, ${countMove({ now })}
   from d, e where x.id = e.id
   returning x.revision
 ), logged as (
-  insert into execution_change (execution_id, revision, ordinals)
-  select ${executionId}, x.revision, (select array_agg(ordinal order by ordinal) from items) from x, d where d.total > 0
+  insert into execution_change (execution_id, revision, ordinals, appended_from)
+  select ${executionId}, x.revision, (select array_agg(ordinal order by ordinal) from inputs), ${from.total}::int
+  from x, d where d.total > 0
 )
 select revision from x`.execute(db);
   return rows[0]?.revision ?? null;

@@ -26,6 +26,5 @@ export function itemConditions(filter: ItemFilter): RawBuilder<boolean>[] {
 }
 
 /** The score of the result that is shown with the item. */
-const SCORE = sql`(select r.score from item_result r where r.execution_id = i.execution_id and r.ordinal = i.ordinal
-  and (r.tier < i.tier or i.status = 'SUCCEEDED') order by r.tier desc, r.round desc limit 1)`;
+const SCORE = sql`(select r.score from results_of(i.execution_id, i.ordinal) as r where (r.tier < i.tier or i.status = 'SUCCEEDED') order by r.tier desc, r.round desc limit 1)`;
 const DURATION_MS = sql`extract(epoch from i.ended_at - i.started_at) * 1000`;

@@ -1,7 +1,9 @@
 /** Reading what items have produced: results and failures, for many items in one statement. */
+import { sql } from 'kysely';
 import type { ItemFailure, ItemResult } from '../domain/model.ts';
 import type { Db } from './database.ts';
 import { type ItemKey, keysRelation } from './item-rows.ts';
+import { itemAt, resultsOf } from './item-stretches.ts';
 import { named } from './statement-name.ts';
 
 const RESULT = [
@@ -27,21 +29,17 @@ const FAILURE = [
 /**
  * The newest result of each item that has one: of the last tier that the item has passed, from the latest round.
  *
- * An item that is done again has not passed the tiers from there on, whatever they gave before. One index descent for each key: the LIMIT in the lateral join leaves no other plan, whatever the statistics say.
+ * An item that is done again has not passed the tiers from there on, whatever they gave before.
  */
 export async function newestResults(db: Db, projectId: string, keys: readonly ItemKey[]): Promise<ItemResult[]> {
   if (keys.length === 0) return [];
   const rows = await keysOfProject(named(db, 'newestResults'), projectId, keys)
-    .innerJoin('batchItem as i', (join) =>
-      join.onRef('i.executionId', '=', 'k.executionId').onRef('i.ordinal', '=', 'k.ordinal'),
-    )
+    .innerJoinLateral(itemAt(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('i'), (join) => join.onTrue())
     .innerJoinLateral(
       (eb) =>
         eb
-          .selectFrom('itemResult as r')
+          .selectFrom(resultsOf(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('r'))
           .select(RESULT)
-          .whereRef('r.executionId', '=', 'k.executionId')
-          .whereRef('r.ordinal', '=', 'k.ordinal')
           .where((on) => on.or([on('r.tier', '<', on.ref('i.tier')), on('i.status', '=', 'SUCCEEDED')]))
           .orderBy('r.tier', 'desc')
           .orderBy('r.round', 'desc')
@@ -66,11 +64,9 @@ export async function resultsByTier(
     .innerJoinLateral(
       (eb) =>
         eb
-          .selectFrom('itemResult as r')
+          .selectFrom(resultsOf(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('r'))
           .select(RESULT)
           .distinctOn('r.tier')
-          .whereRef('r.executionId', '=', 'k.executionId')
-          .whereRef('r.ordinal', '=', 'k.ordinal')
           .$if(round !== null, (query) => query.where('r.round', '=', round ?? 0))
           .orderBy('r.tier')
           .orderBy('r.round', 'desc')

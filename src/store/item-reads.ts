@@ -6,7 +6,8 @@ import type { Page } from '../domain/page.ts';
 import type { ItemStatus } from '../domain/states.ts';
 import type { Db } from './database.ts';
 import { itemConditions } from './item-conditions.ts';
-import { findItems, type ItemKey, selectItem } from './item-rows.ts';
+import { findItems, type ItemKey, selectItem, selectItemRow } from './item-rows.ts';
+import { itemsBetween } from './item-stretches.ts';
 import { keysetPage } from './keyset.ts';
 import { named } from './statement-name.ts';
 
@@ -32,31 +33,31 @@ export async function listItems(
   const { updatedAfterRevision, ...others } = filter;
   const isAlone = Object.values(others).every((condition) => condition == null);
   const since = updatedAfterRevision != null && updatedAfterRevision > 0 ? updatedAfterRevision : null;
-  const items = filtered(selectItem(named(db, 'listItems'), projectId), others)
-    .where('i.executionId', '=', executionId)
-    .where('n.executionId', '=', executionId);
-  if (since !== null && (isAlone || (await hasFewChanges(db, executionId, since)))) {
-    const changed = items.where('i.ordinal', 'in', changedSince(db, executionId, since, page, isAlone));
-    return await pageOf(changed, page).execute();
+  if (isIndexed(others)) {
+    let rows = selectItemRow(named(db, 'listItems'), projectId)
+      .where('i.executionId', '=', executionId)
+      .where('n.executionId', '=', executionId)
+      // The condition of the partial index, for the planner to see.
+      .where(isErring(others) ? 'i.errorCode' : 'i.runAfter', 'is not', null);
+    for (const condition of itemConditions(others)) rows = rows.where(condition);
+    if (since !== null) rows = rows.where(await changedAfter(db, executionId, since));
+    // Said of both tables: a merge join would else read the other one from its start.
+    if (page.after !== null) rows = rows.where('n.ordinal', page.backward ? '<' : '>', Number(page.after[0]));
+    return await keysetPage(rows, ['i.ordinal'], page).execute();
   }
-  if (isAlone || others.filename != null || isIndexed(others)) {
-    const query = since === null ? items : items.where(await changedAfter(db, executionId, since));
-    return await pageOf(query, page).execute();
+  const isFew = since !== null && (isAlone || (await hasFewChanges(db, executionId, since)));
+  if (isFew || isAlone || others.filename != null) {
+    let items = selectItem(named(db, 'listItems'), projectId).where('n.executionId', '=', executionId);
+    for (const condition of itemConditions(others)) items = items.where(condition);
+    if (isFew) items = items.where('n.ordinal', 'in', changedSince(db, executionId, since, page, isAlone));
+    else if (since !== null) items = items.where(await changedAfter(db, executionId, since));
+    return await keysetPage(items, ['n.ordinal'], page).execute();
   }
   const conditions = [
     ...itemConditions(others),
     ...(since === null ? [] : [await changedAfter(db, executionId, since)]),
   ];
   return await pageInSpans(db, projectId, executionId, conditions, page);
-}
-
-type Items = ReturnType<typeof selectItem>;
-
-/** The query narrowed to the page. */
-function pageOf(query: Items, page: Page): Items {
-  // Said of both tables: a merge join would else read the other one from its start.
-  const both = page.after === null ? query : query.where('n.ordinal', page.backward ? '<' : '>', Number(page.after[0]));
-  return keysetPage(both, ['i.ordinal'], page);
 }
 
 /** The page read in two steps: the ordinals that match, span by span, and then their items. */
@@ -80,11 +81,8 @@ async function pageInSpans(
   for (let span = FIRST_SPAN; found.length <= page.limit && from < to; span = Math.min(span * 4, MAX_SPAN)) {
     const [start, end] = page.backward ? [Math.max(to - span, from), to] : [from, Math.min(from + span, to)];
     let matching = named(db, 'listItems')
-      .selectFrom('batchItem as i')
+      .selectFrom(itemsBetween(executionId, start, end).as('i'))
       .select(['i.executionId', 'i.ordinal'])
-      .where('i.executionId', '=', executionId)
-      .where('i.ordinal', '>=', start)
-      .where('i.ordinal', '<', end)
       .orderBy('i.ordinal', page.backward ? 'desc' : 'asc')
       .limit(page.limit + 1 - found.length);
     for (const condition of conditions) matching = matching.where(condition);
@@ -116,7 +114,7 @@ const changedSince = (db: Db, executionId: string, since: number, page: Page, is
 
 /** What holds of the items that changed after a revision, and of no others. */
 async function changedAfter(db: Db, executionId: string, since: number): Promise<RawBuilder<boolean>> {
-  // They may have an older revision of their own: see `appendStoredItems`.
+  // What was appended by an older version may have an older revision of its own.
   const appended = await named(db, 'changedAfter')
     .selectFrom('executionChange')
     .select('appendedFrom')
@@ -149,12 +147,3 @@ const isErring = (filter: ItemFilter): boolean =>
 
 /** Whether an index finds what matches, or no more than that and some. */
 const isIndexed = (filter: ItemFilter): boolean => isErring(filter) || areAll(filter, 'RETRYING');
-
-function filtered(query: Items, filter: ItemFilter): Items {
-  let some = query;
-  for (const condition of itemConditions(filter)) some = some.where(condition);
-  // The conditions of the partial indexes, for the planner to see.
-  if (isErring(filter)) some = some.where('i.errorCode', 'is not', null);
-  if (areAll(filter, 'RETRYING')) some = some.where('i.runAfter', 'is not', null);
-  return some;
-}

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Item } from '../domain/model.ts';
 import type { Db } from './database.ts';
+import { itemAt } from './item-stretches.ts';
 import { named } from './statement-name.ts';
 
 /** Names one item. */
@@ -29,8 +30,18 @@ export const ITEM_COLUMNS = [
   'i.endedAt',
 ] as const;
 
-/** The items of a project's executions, as domain objects; callers add where, order and limit. */
+/** The items of a project's executions, as domain objects; callers say which inputs `n`, and add order and limit. */
 export function selectItem(db: Db, projectId: string) {
+  return db
+    .selectFrom('batchItemInput as n')
+    .innerJoin('batchExecution as x', 'x.id', 'n.executionId')
+    .innerJoinLateral(itemAt(sql.ref('n.executionId'), sql.ref('n.ordinal')).as('i'), (join) => join.onTrue())
+    .select(ITEM_COLUMNS)
+    .where('x.projectId', '=', projectId);
+}
+
+/** The same of those alone that have a row, which is looked for first. */
+export function selectItemRow(db: Db, projectId: string) {
   return db
     .selectFrom('batchItem as i')
     .innerJoin('batchItemInput as n', (join) =>
@@ -56,7 +67,7 @@ export async function findItems(db: Db, projectId: string, keys: readonly ItemKe
   if (keys.length === 0) return [];
   return await selectItem(named(db, 'findItems'), projectId)
     .innerJoin(keysRelation(keys), (join) =>
-      join.onRef('k.executionId', '=', 'i.executionId').onRef('k.ordinal', '=', 'i.ordinal'),
+      join.onRef('k.executionId', '=', 'n.executionId').onRef('k.ordinal', '=', 'n.ordinal'),
     )
     .execute();
 }

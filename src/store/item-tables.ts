@@ -64,6 +64,24 @@ export interface ItemResultTable {
   usage: JsonOrNull<PricedUsage>;
 }
 
+/** Items side by side that succeeded at their first call, with their results; arrays are by place in the stretch. */
+export interface ItemStretchTable {
+  executionId: string;
+  first: number;
+  last: number;
+  revision: number;
+  /** What `ended` counts from. */
+  endedFrom: Date;
+  /** Milliseconds after `endedFrom`. */
+  ended: number[];
+  /** Milliseconds. */
+  took: number[];
+  data: unknown[];
+  contentHash: (string | null)[] | null;
+  score: (number | null)[] | null;
+  usage: (PricedUsage | null)[] | null;
+}
+
 /** What people made of a result; `tier` and `round` name the result. */
 export interface ItemCorrectionTable {
   executionId: string;

@@ -79,8 +79,7 @@ select ${COLUMNS} from (
     where id = k.execution_id and output_datasource_id = ${datasourceId} ${madeBefore(before)} offset 0
   ) x on true
   join lateral (
-    select execution_id, ordinal, tier from batch_item
-    where execution_id = k.execution_id and ordinal = k.ordinal and status = 'SUCCEEDED' offset 0
+    select execution_id, ordinal, tier from item_at(k.execution_id, k.ordinal) where status = 'SUCCEEDED' offset 0
   ) i on true
   ${INPUT_AND_RESULT}
   ${behind}

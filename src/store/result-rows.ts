@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { ErrorCategory } from '../domain/item-error.ts';
 import type { ItemStatus } from '../domain/states.ts';
 import type { Db } from './database.ts';
+import { itemsBetween, stretchedResults } from './item-stretches.ts';
 
 /** An item as it is exported; user JSON as the text that is stored. */
 export interface ResultRow {
@@ -60,9 +61,7 @@ export async function readResultRows(
   after: number,
   corrected = false,
 ): Promise<readonly ResultRow[]> {
-  const range = (table: string) =>
-    sql`${sql.ref(`${table}.executionId`)} = ${executionId} and ${sql.ref(`${table}.ordinal`)} > ${after}
-      and ${sql.ref(`${table}.ordinal`)} <= ${Math.min(after + ROWS, 2_147_483_647)}`;
+  const end = Math.min(after + 1 + ROWS, 2_147_483_647);
   const { rows } = await sql<ResultRow>`/* readResultRows */
 with page as materialized (
   select i.ordinal, n.element_id, n.filename, n.metadata, i.status, i.tier, i.attempt, i.retry_count, i.started_at,
@@ -71,11 +70,13 @@ with page as materialized (
     sum(200 + coalesce(pg_column_size(n.metadata), 0) + coalesce(pg_column_size(c.data), pg_column_size(r.data), 0) + coalesce(pg_column_size(r.field_errors), 0)
       + coalesce(pg_column_size(r.artifacts), 0) + coalesce(pg_column_size(f.message), 0)
       + coalesce(pg_column_size(f.details), 0)) over (order by i.ordinal) as bytes
-  from batch_item i
+  from ${itemsBetween(executionId, after + 1, end)} as i
   join batch_item_input n on n.execution_id = i.execution_id and n.ordinal = i.ordinal
+  left join ${stretchedResults(executionId, after + 1, end)} as s on s.ordinal = i.ordinal
   left join lateral (
     select tier, round, data, field_errors, artifacts from item_result
     where execution_id = i.execution_id and ordinal = i.ordinal and (tier < i.tier or i.status = 'SUCCEEDED')
+    union all select s.tier, s.round, s.data, s.field_errors, s.artifacts where s.ordinal is not null
     order by tier desc, round desc limit 1
   ) r on true
   ${corrected ? NEWEST_CORRECTION : NO_CORRECTION}
@@ -84,7 +85,7 @@ with page as materialized (
     where execution_id = i.execution_id and ordinal = i.ordinal
     order by round desc, tier desc, attempt desc limit 1
   ) f on i.status in ('FAILED', 'RETRYING')
-  where ${range('i')} and ${range('n')}
+  where n.execution_id = ${executionId} and n.ordinal > ${after} and n.ordinal < ${end}
     and exists (select 1 from batch_execution x where x.id = ${executionId} and x.project_id = ${projectId})
 )
 select ordinal, element_id, filename, metadata::text as metadata, status, tier, attempt, retry_count, started_at,

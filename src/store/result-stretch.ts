@@ -72,9 +72,8 @@ export const INPUT_AND_RESULT = sql`join lateral (
   ) n on true
   join lateral (
     select ${presentData('newest')} as data, newest.at from (
-      select execution_id, ordinal, tier, round, data, at from item_result
-      where execution_id = i.execution_id and ordinal = i.ordinal and tier = i.tier
-      order by round desc limit 1
+      select execution_id, ordinal, tier, round, data, at from results_of(i.execution_id, i.ordinal)
+      where tier = i.tier order by round desc limit 1
     ) newest
   ) r on true`;
 
@@ -82,8 +81,7 @@ export const INPUT_AND_RESULT = sql`join lateral (
 export const PICKED_RESULTS = sql`
   select x.created_at as made_at, i.execution_id, i.ordinal, n.filename, n.metadata, r.data, r.at
   from picked x join lateral (
-    select execution_id, ordinal, tier from batch_item
-    where execution_id = x.id and ordinal >= x.first and ordinal < x.stop and status = 'SUCCEEDED' offset 0
+    select execution_id, ordinal, tier from items_between(x.id, x.first, x.stop) where status = 'SUCCEEDED' offset 0
   ) i on true
   ${INPUT_AND_RESULT}`;
 

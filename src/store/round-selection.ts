@@ -12,6 +12,7 @@ import {
 } from '../domain/retry-selection.ts';
 import type { Db } from './database.ts';
 import { itemConditions } from './item-conditions.ts';
+import { itemsBetween } from './item-stretches.ts';
 
 /** Ordinals that one statement of counting or moving looks at, so that none takes long on a large execution. */
 export const SPAN = LIMITS.sweepChunk * 10;
@@ -39,9 +40,9 @@ export async function tallyRound(
   for (let from = 0; from < total; from += SPAN) {
     // Raw: one CASE that gives each item its first reason.
     const { rows } = await sql<{ reason: SkipReason | null; n: number }>`/* tallyRound */
-      select ${reasonOf(selection)} as reason, count(*)::int as n from ${itemsOf(selection)}
-      where i.execution_id = ${executionId} and i.ordinal >= ${from} and i.ordinal < ${from + SPAN}
-        and (${mayTake(selection)} or i.ordinal = any(${ordinalsOf(selection)}::int[]))
+      select ${reasonOf(selection)} as reason, count(*)::int as n
+      from ${itemsOf(executionId, selection, from, from + SPAN)}
+      where (${mayTake(selection)} or i.ordinal = any(${ordinalsOf(selection)}::int[]))
       group by 1`.execute(db);
     for (const { reason, n } of rows) {
       if (reason === null) taken += n;
@@ -53,11 +54,17 @@ export async function tallyRound(
 
 export const isResubmit = (selection: RoundSelection): selection is ResubmitSelection => 'fromTier' in selection;
 
-/** The items `i`, with their inputs `n` where the selection asks for something of those. */
-export const itemsOf = (selection: RoundSelection): RawBuilder<unknown> =>
+/** The items `i` of a stretch of ordinals, with their inputs `n` where the selection asks for something of those. */
+export const itemsOf = (
+  executionId: string,
+  selection: RoundSelection,
+  start: number,
+  stop: number,
+): RawBuilder<unknown> =>
   isResubmit(selection) || selection.filter?.filename == null
-    ? sql`batch_item i`
-    : sql`batch_item i join batch_item_input n on n.execution_id = i.execution_id and n.ordinal = i.ordinal`;
+    ? sql`${itemsBetween(executionId, start, stop)} as i`
+    : sql`${itemsBetween(executionId, start, stop)} as i
+      join batch_item_input n on n.execution_id = i.execution_id and n.ordinal = i.ordinal`;
 
 /** Whether the kind of round could take item `i`, as far as its status says. */
 export const mayTake = (selection: RoundSelection): RawBuilder<boolean> =>

@@ -6,6 +6,7 @@ import type { PinnedSpec } from '../domain/spec.ts';
 import { executionMoveFrom } from '../domain/states.ts';
 import { COUNT_CHANGES, closing, countChanges, countMove, NO_CHANGE } from './count-moves.ts';
 import type { Db, Tx } from './database.ts';
+import { dissolveStretches } from './item-stretches.ts';
 import { isResubmit, itemsOf, mayTake, reasonOf, SPAN } from './round-selection.ts';
 import { TIER_CHANGES } from './tier-moves.ts';
 
@@ -124,13 +125,15 @@ async function moveChunk(tx: Tx, executionId: string, selection: RoundSelection,
     .executeTakeFirstOrThrow();
   const from = retryCursor ?? total;
   const resubmits = isResubmit(selection);
+  // Of those that succeeded there are many, and they may need rows first.
+  const span = resubmits ? LIMITS.sweepChunk : SPAN;
+  if (resubmits) await dissolveStretches(tx, executionId, from, from + span);
   // Raw: an UPDATE that feeds counts and the change log in one round trip.
   const { rows } = await sql<{ picked: number; last: number | null; revision: number | null }>`/* moveRoundChunk */
 with pick as materialized (
   select i.ordinal, i.status as was, i.tier as was_tier, ${resubmits && flawed > 0 ? WAS_FLAWED : sql`false`} as was_flawed
-  from ${itemsOf(selection)}
-  where i.execution_id = ${executionId} and i.ordinal >= ${from} and i.ordinal < ${from + SPAN}
-    and ${mayTake(selection)} and ${reasonOf(selection)} is null
+  from ${itemsOf(executionId, selection, from, from + span)}
+  where ${mayTake(selection)} and ${reasonOf(selection)} is null
   order by i.ordinal limit ${LIMITS.sweepChunk}
 ), moved as (
   update batch_item i
@@ -154,7 +157,7 @@ with pick as materialized (
 select (select count(*)::int from pick) as picked, (select max(ordinal) from pick) as last,
   (select revision from x) as revision`.execute(tx);
   const row = rows[0];
-  const next = row?.picked === LIMITS.sweepChunk && row.last !== null ? row.last + 1 : from + SPAN;
+  const next = row?.picked === LIMITS.sweepChunk && row.last !== null ? row.last + 1 : from + span;
   const more = next < total;
   const ended = more ? null : await endMove(tx, executionId, now);
   if (more) await tx.updateTable('batchExecution').set({ retryCursor: next }).where('id', '=', executionId).execute();

@@ -14,6 +14,7 @@ export const SWEPT = {
     { table: 'item_correction', owner: 'execution_id', order: 'ordinal' },
     { table: 'item_failure', owner: 'execution_id', order: 'ordinal' },
     { table: 'item_result', owner: 'execution_id', order: 'ordinal', large: 'data' },
+    { table: 'item_stretch', owner: 'execution_id', order: 'first', large: 'data' },
     { table: 'execution_change', owner: 'execution_id', order: 'revision' },
     { table: 'batch_item_input', owner: 'execution_id', order: 'ordinal' },
     { table: 'batch_item', owner: 'execution_id', order: 'ordinal' },

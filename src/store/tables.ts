@@ -25,6 +25,7 @@ import type {
   ItemFailureTable,
   ItemLogTable,
   ItemResultTable,
+  ItemStretchTable,
 } from './item-tables.ts';
 import type {
   BatchDraftGapTable,
@@ -57,6 +58,11 @@ export interface Database {
   batchItem: BatchItemTable;
   batchItemInput: BatchItemInputTable;
   itemResult: ItemResultTable;
+  itemStretch: ItemStretchTable;
+  /** A view: every item, whether it has a row or not. */
+  everyItem: BatchItemTable;
+  /** A view: every result. */
+  everyResult: ItemResultTable;
   itemFailure: ItemFailureTable;
   itemCorrection: ItemCorrectionTable;
   executionUsage: ExecutionUsageTable;

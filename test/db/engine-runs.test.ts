@@ -38,7 +38,7 @@ describeDatabases('the engine', (open) => {
     expect(most).toBe(7);
     await checkWhole(db, id);
     const row = await db
-      .selectFrom('itemResult')
+      .selectFrom('everyResult')
       .select(['data', 'attempt', 'contentHash'])
       .where('executionId', '=', id)
       .where('ordinal', '=', 2_999)
@@ -70,7 +70,7 @@ describeDatabases('the engine', (open) => {
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 2, failed: 2 });
     await checkWhole(db, id);
     const items = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['ordinal', 'status', 'attempt', 'charged', 'errorCode'])
       .where('executionId', '=', id)
       .orderBy('ordinal')
@@ -115,7 +115,7 @@ describeDatabases('the engine', (open) => {
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 50 });
     await checkWhole(db, id);
     const rows = await db
-      .selectFrom('itemResult')
+      .selectFrom('everyResult')
       .select(['tier', 'data'])
       .where('executionId', '=', id)
       .where('ordinal', '=', 7)
@@ -135,7 +135,7 @@ describeDatabases('the engine', (open) => {
     );
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 3 });
     const items = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['attempt', 'charged'])
       .where('executionId', '=', id)
       .execute();
@@ -179,7 +179,7 @@ describeDatabases('the engine', (open) => {
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 500, failed: 2 });
     await checkWhole(db, id);
     const codes = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['ordinal', 'errorCategory', 'errorCode'])
       .where('executionId', '=', id)
       .where('status', '=', 'FAILED')

@@ -31,7 +31,7 @@ test('of four that migrate at once one does the work, and all find the schema', 
   const doers = applied.filter((names) => names.length > 0);
   expect(doers).toHaveLength(1);
   expect(doers[0]?.[0]).toBe('0001_initial');
-  for (const { db } of pools) expect(await db.selectFrom('batchItem').selectAll().execute()).toEqual([]);
+  for (const { db } of pools) expect(await db.selectFrom('everyItem').selectAll().execute()).toEqual([]);
 });
 
 test('of four `npm run migrate` at once one does the work, and all succeed', async () => {

@@ -66,7 +66,7 @@ describeDatabases('a resubmit', (open) => {
     const [newest] = await readNewestResults(harness.deps, harness.actor, key);
     expect(newest).toMatchObject({ data: 't2 r1 #2', tier: 2, round: 1 });
     await checkWhole(db, id);
-    const items = await db.selectFrom('batchItem').select('retryCount').where('executionId', '=', id).execute();
+    const items = await db.selectFrom('everyItem').select('retryCount').where('executionId', '=', id).execute();
     expect(items.every(({ retryCount }) => retryCount === 0)).toBe(true);
   });
 
@@ -139,7 +139,7 @@ describeDatabases('a resubmit', (open) => {
     await resubmit(id, { fromTier: 1 });
     const flawed = () =>
       sql<{ said: number; real: number; succeeded: number }>`
-        select x.flawed as said, x.succeeded, (select count(*)::int from batch_item i join item_result r
+        select x.flawed as said, x.succeeded, (select count(*)::int from every_item i join every_result r
           on r.execution_id = i.execution_id and r.ordinal = i.ordinal and r.tier = i.tier and r.field_errors is not null
           where i.execution_id = x.id and i.status = 'SUCCEEDED') as real
         from batch_execution x where x.id = ${id}`.execute(db);
@@ -197,7 +197,7 @@ describeDatabases('a resubmit', (open) => {
   async function checkCounts(id: string): Promise<void> {
     const { queued, succeeded } = await harness.read(id);
     const rows = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['status', sql<number>`count(*)::int`.as('n')])
       .where('executionId', '=', id)
       .groupBy('status')

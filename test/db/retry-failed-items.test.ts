@@ -64,7 +64,7 @@ describeDatabases('retrying failed items', (open) => {
     expect(again.every(({ attempt }) => attempt === 1)).toBe(true);
     await checkWhole(db, id);
     const rows = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['retryCount', 'status'])
       .where('executionId', '=', id)
       .execute();

@@ -75,7 +75,7 @@ describeDatabases('a retry of several tiers', (open) => {
       ]),
     );
     const rounds = await db
-      .selectFrom('itemResult')
+      .selectFrom('everyResult')
       .select(['tier', 'round'])
       .where('executionId', '=', id)
       .where('ordinal', '=', 4)
@@ -170,7 +170,7 @@ describeDatabases('a retry of several tiers', (open) => {
     expect(execution).toMatchObject({ queued: 2, round: 1 });
     await harness.ended(id);
     const rows = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select('ordinal')
       .where('executionId', '=', id)
       .where('retryCount', '=', 1)

@@ -65,7 +65,7 @@ describeDatabases('either database', (open) => {
 
   test('counts and other int8 values are numbers', async () => {
     const row = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select((eb) => [eb.fn.countAll().as('items'), eb.fn.sum('ordinal').as('ordinals')])
       .where('executionId', '=', executionId)
       .executeTakeFirstOrThrow();
@@ -98,7 +98,7 @@ describeDatabases('either database', (open) => {
   });
 
   test('named statements carry their name and answer the same', async () => {
-    const counting = named(db, 'countItems').selectFrom('batchItem').select('ordinal').where('ordinal', '=', 1);
+    const counting = named(db, 'countItems').selectFrom('everyItem').select('ordinal').where('ordinal', '=', 1);
     expect(counting.compile().sql).toMatch(/ \/\* countItems \*\/$/);
     expect(await counting.execute()).toEqual([{ ordinal: 1 }]);
     const raw = await sql<{ n: number }>`select ${1}::int + 1 as n`.execute(named(db, 'addOne'));

@@ -47,7 +47,7 @@ describeDatabases('calls of a node', (open) => {
     expect(await harness.ended(id, 30_000)).toMatchObject({ status: 'COMPLETED', succeeded: 300, waitReason: null });
     await checkWhole(db, id);
     const { charged } = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select((eb) => eb.fn.max<number>('charged').as('charged'))
       .where('executionId', '=', id)
       .executeTakeFirstOrThrow();

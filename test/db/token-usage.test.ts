@@ -82,7 +82,7 @@ describeDatabases('token usage', (open) => {
     expect(tiers.map(({ cost }) => cost)).toEqual(['0.00555', '0.000405']);
     expect(total).toMatchObject({ calls: 601, totalTokens: 34_900, cost: '0.005955', currency: 'USD' });
     const row = await db
-      .selectFrom('itemResult')
+      .selectFrom('everyResult')
       .select(['usage', 'score', 'startedAt', 'at'])
       .where('executionId', '=', id)
       .where('ordinal', '=', 3)

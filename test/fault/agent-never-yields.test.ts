@@ -52,7 +52,7 @@ describeDatabases('an agent that never yields', (open) => {
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 5, failed: 1 });
     expect(await failures(id)).toEqual([{ ordinal: 3 }]);
     const row = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['ordinal', 'errorCode'])
       .where('executionId', '=', id)
       .where('status', '=', 'FAILED')

@@ -204,7 +204,7 @@ describeDatabases('an agent that answers', (open) => {
     await checkEnded(db, id);
     expect(ended.status).toBe('COMPLETED_WITH_ERRORS');
     const items = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['ordinal', 'status', 'errorCode'])
       .where('executionId', '=', id)
       .orderBy('ordinal')

@@ -86,7 +86,7 @@ test('on PostgreSQL, where no connection, no lock and no lane is left either', a
     const { db } = database;
     const lanes = await db.selectFrom('executionLane').select('owner').execute();
     expect(lanes.map(({ owner }) => owner)).toEqual([null, null]);
-    const running = await db.selectFrom('batchItem').select('ordinal').where('status', '=', 'RUNNING').execute();
+    const running = await db.selectFrom('everyItem').select('ordinal').where('status', '=', 'RUNNING').execute();
     expect(running).toEqual([]);
     const { rows } = await sql`select pid from pg_stat_activity
       where datname = current_database() and pid <> pg_backend_pid()`.execute(db);

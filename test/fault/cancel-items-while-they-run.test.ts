@@ -42,13 +42,13 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
       ...('length' in chosen ? { itemIds: chosen.map((ordinal) => itemId(id, ordinal)), reason: 'not these' } : chosen),
     });
   const statusesOf = async (id: string) =>
-    (await db.selectFrom('batchItem').select('status').where('executionId', '=', id).orderBy('ordinal').execute()).map(
+    (await db.selectFrom('everyItem').select('status').where('executionId', '=', id).orderBy('ordinal').execute()).map(
       ({ status }) => status,
     );
 
   const errorsOf = async (id: string) =>
     await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['ordinal', 'errorCategory', 'errorCode', 'errorTransient'])
       .where('executionId', '=', id)
       .where('errorCode', 'is not', null)
@@ -165,7 +165,7 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
     release.resolve();
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 2, cancelled: 1 });
     await checkEnded(db, id);
-    expect(await db.selectFrom('itemResult').where('executionId', '=', id).where('ordinal', '=', 0).execute()).toEqual(
+    expect(await db.selectFrom('everyResult').where('executionId', '=', id).where('ordinal', '=', 0).execute()).toEqual(
       [],
     );
     await retryFailedItems(harness.deps, harness.actor, { batchExecutionId: id, statuses: ['CANCELLED'] });
@@ -292,7 +292,7 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
     expect(called.sort()).toEqual([0, 2, 3, 5]);
   });
   const deaths = async (id: string): Promise<number> =>
-    (await db.selectFrom('batchItem').select('deaths').where('executionId', '=', id).where('deaths', '>', 0).execute())
+    (await db.selectFrom('everyItem').select('deaths').where('executionId', '=', id).where('deaths', '>', 0).execute())
       .length;
 
   const races = kind === 'postgres' ? 30 : 15;
@@ -322,7 +322,7 @@ describeDatabases('items that are cancelled by themselves', (open, kind) => {
       expect(await harness.ended(id)).toMatchObject({ cancelled: cancelledCount, succeeded: 4 - cancelledCount });
       const statuses = await statusesOf(id);
       const results = await db
-        .selectFrom('itemResult')
+        .selectFrom('everyResult')
         .select('ordinal')
         .where('executionId', '=', id)
         .where('tier', '=', tiers - 1)

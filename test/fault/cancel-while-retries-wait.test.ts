@@ -27,14 +27,14 @@ describeDatabases('a cancel while retries wait', (open) => {
       { retryLimit: 999 },
     );
     await until(async () => (await harness.read(id)).retrying === 40);
-    const due = await db.selectFrom('batchItem').select('runAfter').where('executionId', '=', id).execute();
+    const due = await db.selectFrom('everyItem').select('runAfter').where('executionId', '=', id).execute();
     expect(due.every((item) => item.runAfter !== null)).toBe(true);
     await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: id });
     const before = calls;
     expect(await harness.ended(id)).toMatchObject({ status: 'CANCELLED', cancelled: 40 });
     await checkEnded(db, id);
     const rows = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select(['errorCategory', 'errorCode', 'errorTransient'])
       .distinct()
       .where('executionId', '=', id)

@@ -71,7 +71,7 @@ const succeeded = async (id: string): Promise<number> =>
     ?.succeeded ?? 0;
 const charged = async (id: string) =>
   await database.db
-    .selectFrom('batchItem')
+    .selectFrom('everyItem')
     .select('ordinal')
     .where('executionId', '=', id)
     .where('charged', '>', 0)

@@ -95,7 +95,7 @@ describeDatabases('a database that fails single calls', (open) => {
     ]);
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 19, failed: 1 });
     const rows = await db
-      .selectFrom('itemResult')
+      .selectFrom('everyResult')
       .select(['tier', 'data'])
       .where('executionId', '=', id)
       .where('ordinal', '=', 7)

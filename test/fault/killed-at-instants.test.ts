@@ -68,7 +68,7 @@ describeDatabases('a process killed', (open) => {
   const repeated = (): number => [...calls.values()].reduce((sum, count) => sum + count - 1, 0);
   const uncharged = async (id: string): Promise<void> => {
     const charged = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select('ordinal')
       .where('executionId', '=', id)
       .where((eb) => eb.or([eb('charged', '>', 0), eb('deaths', '>', 1)]))
@@ -118,7 +118,7 @@ describeDatabases('a process killed', (open) => {
     const id = await first.create(60, tiers, { concurrency: CONCURRENCY });
     // Its first result is in the database: what goes on reads it back.
     await until(async () => {
-      const results = db.selectFrom('itemResult').select('ordinal').where('executionId', '=', id);
+      const results = db.selectFrom('everyResult').select('ordinal').where('executionId', '=', id);
       return calls.size >= CONCURRENCY && (await results.limit(1).executeTakeFirst()) !== undefined;
     });
     first.kill();
@@ -129,7 +129,7 @@ describeDatabases('a process killed', (open) => {
     expect(await third.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 60 });
     await checkEnded(db, id);
     const last = await db
-      .selectFrom('itemResult')
+      .selectFrom('everyResult')
       .select(['ordinal', 'data'])
       .where('executionId', '=', id)
       .where('tier', '=', 1)

@@ -47,7 +47,7 @@ describeDatabases('a lane that another node took over', (open) => {
     hold.resolve();
     await until(() => first.engine.busy === 0);
     await checkEnded(db, id);
-    const results = await db.selectFrom('itemResult').select('ordinal').where('executionId', '=', id).execute();
+    const results = await db.selectFrom('everyResult').select('ordinal').where('executionId', '=', id).execute();
     expect(new Set(results.map((row) => row.ordinal)).size).toBe(20);
     expect(results.length).toBe(20);
     // Whoever asks for a diagnosis is told of it.
@@ -172,7 +172,7 @@ describeDatabases('a lane that another node took over', (open) => {
     expect(await last.ended(id)).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', succeeded: 5, failed: 1 });
     await checkEnded(db, id);
     const item = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .selectAll()
       .where('executionId', '=', id)
       .where('ordinal', '=', 2)

@@ -40,7 +40,7 @@ describeDatabases('a node that stops', (open) => {
     expect(await second.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 100 });
     await checkWhole(db, id);
     const died = await db
-      .selectFrom('batchItem')
+      .selectFrom('everyItem')
       .select('ordinal')
       .where('executionId', '=', id)
       .where('deaths', '>', 0)

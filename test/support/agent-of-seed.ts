@@ -97,7 +97,7 @@ function waiting(ms: number | null, answer: string, signal: AbortSignal | null):
 /** Throws where a result is not what the agent answered, or a failure not what it threw; the codes of the failures. */
 export async function checkResults(db: Db, id: string, calls: Calls): Promise<readonly string[]> {
   const results = await db
-    .selectFrom('itemResult')
+    .selectFrom('everyResult')
     .select(['ordinal', 'tier', 'data'])
     .where('executionId', '=', id)
     .execute();

@@ -250,8 +250,8 @@ export async function storeExecution(
  */
 export async function checkWhole(db: Db, id: string): Promise<void> {
   const execution = await db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-  const items = await db.selectFrom('batchItem').selectAll().where('executionId', '=', id).execute();
-  const results = await db.selectFrom('itemResult').selectAll().where('executionId', '=', id).execute();
+  const items = await db.selectFrom('everyItem').selectAll().where('executionId', '=', id).execute();
+  const results = await db.selectFrom('everyResult').selectAll().where('executionId', '=', id).execute();
   const problems: string[] = [];
   const count = (status: string): number => items.filter((item) => item.status === status).length;
   for (const status of ['queued', 'running', 'retrying', 'succeeded', 'failed', 'cancelled', 'expired'] as const) {

@@ -7,8 +7,8 @@ import { checkWhole } from './engine-harness.ts';
 export async function checkEnded(db: Db, id: string): Promise<void> {
   await checkWhole(db, id);
   const execution = await db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-  const items = await db.selectFrom('batchItem').selectAll().where('executionId', '=', id).execute();
-  const results = await db.selectFrom('itemResult').selectAll().where('executionId', '=', id).execute();
+  const items = await db.selectFrom('everyItem').selectAll().where('executionId', '=', id).execute();
+  const results = await db.selectFrom('everyResult').selectAll().where('executionId', '=', id).execute();
   const failures = await db.selectFrom('itemFailure').selectAll().where('executionId', '=', id).execute();
   const problems: string[] = [];
   if (!isFinalExecution(execution.status)) problems.push(`it is ${execution.status}`);

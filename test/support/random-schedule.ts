@@ -292,7 +292,7 @@ async function recountTiersOf(db: Db, id: string): Promise<void> {
     select x.tier_counts as said, array(
       select count(i.ordinal)::int from generate_series(1, json_array_length(x.spec -> 'tiers') - 1) t
       cross join unnest(${[...ITEM_STATUSES]}::text[]) with ordinality s(status, k)
-      left join batch_item i on i.execution_id = x.id and i.tier = t and i.status = s.status
+      left join every_item i on i.execution_id = x.id and i.tier = t and i.status = s.status
       group by t, k order by t, k) as real
     from batch_execution x where x.id = ${id}`.execute(db);
   const { said = null, real = [] } = rows[0] ?? {};

@@ -131,7 +131,7 @@ async function readState(db: Db, id: string): Promise<State | null> {
         and json_extract_path(r.selection, 'fromTier') is not null) as resubmits,
       x.queued, x.running, x.retrying, x.succeeded, x.failed, x.cancelled, x.expired,
       (select json_agg(json_build_array(i.ordinal, i.status, i.retry_count, i.tier, i.revision) order by i.ordinal)
-        from batch_item i where i.execution_id = x.id) as items
+        from every_item i where i.execution_id = x.id) as items
     from batch_execution x where x.id = ${id}`.execute(db);
   return rows[0] ?? null;
 }

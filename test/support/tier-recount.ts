@@ -11,7 +11,7 @@ export async function recountTiers(db: Db, executionId: string): Promise<number[
     .executeTakeFirstOrThrow();
   if (spec.tiers.length === 1) return null;
   const items = await db
-    .selectFrom('batchItem')
+    .selectFrom('everyItem')
     .select(['tier', 'status'])
     .where('executionId', '=', executionId)
     .execute();

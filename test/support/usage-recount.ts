@@ -6,7 +6,7 @@ import type { Db } from '../../src/store/database.ts';
 export async function recountUsage(db: Db, executionId: string): Promise<string | null> {
   const { rows } = await sql<{ said: string; summed: string; total: number | null; used: number | null }>`
 with attempts as (
-  select tier, usage from item_result where execution_id = ${executionId} and usage is not null
+  select tier, usage from every_result where execution_id = ${executionId} and usage is not null
   union all select tier, usage from item_failure where execution_id = ${executionId} and usage is not null
 ), said as (
   select tier, count(*) as calls, sum((usage ->> 'inputTokens')::int8) as input,

@@ -1,0 +1,122 @@
+/**
+ * The items of a flush that become rows of `item_stretch`: side by side in the execution, each with a small result at
+ * its first call, and nothing else to say of them.
+ */
+import { type RawBuilder, sql } from 'kysely';
+import type { ItemMove, ResultRow, Settlement } from '../engine/ports.ts';
+import { LONGEST_STRETCH } from './item-stretches.ts';
+import { intArray, jsonArray, sparse } from './pg-array.ts';
+
+/** Below this a row of their own each costs about the same. */
+const SHORTEST = 8;
+/** Characters of a result from which on the database would pack a row of its own, which it does not in a stretch. */
+const LARGE = 2_000;
+
+/** The results of ordinals without holes, in order. */
+export type Stretch = readonly [ResultRow, ...ResultRow[]];
+
+/** The stretches of a flush, and what is left for rows of their own. */
+export interface Stretched {
+  readonly stretches: readonly Stretch[];
+  readonly rest: Settlement;
+}
+
+/** Finds the stretches. Only in the first round: later none of the items is without a row, or the guard says so. */
+export function toStretches(settlement: Settlement): Stretched {
+  const { round, tiers, moves, results, failures } = settlement;
+  if (round > 0 || tiers > 1 || moves.length < SHORTEST) return { stretches: [], rest: settlement };
+  const firstCalls = new Map<number, ItemMove>();
+  for (const move of moves) if (isFirstCall(move)) firstCalls.set(move.ordinal, move);
+  const plain = results.filter((result) => isPlain(result, firstCalls.get(result.ordinal)));
+  const stretches = sideBySide(plain);
+  if (stretches.length === 0) return { stretches, rest: settlement };
+  const taken = new Set<number>();
+  for (const stretch of stretches) for (const { ordinal } of stretch) taken.add(ordinal);
+  const left = <Row extends { readonly ordinal: number }>(rows: readonly Row[]): readonly Row[] =>
+    taken.size === rows.length ? [] : rows.filter(({ ordinal }) => !taken.has(ordinal));
+  return { stretches, rest: { round, tiers, failures, moves: left(moves), results: left(results) } };
+}
+
+const isFirstCall = ({ was, to, attempt, charged, deaths, flawed }: ItemMove): boolean =>
+  was === 'QUEUED' && to === 'SUCCEEDED' && attempt === 1 && charged === 0 && deaths === 0 && !flawed;
+
+/** Whether a result and its item's move say the same, and no more than a stretch can. */
+const isPlain = (result: ResultRow, move: ItemMove | undefined): boolean =>
+  move !== undefined &&
+  result.data.length <= LARGE &&
+  result.fieldErrors === null &&
+  result.artifacts === null &&
+  result.attempt === 1 &&
+  result.startedAt.getTime() === move.startedAt?.getTime() &&
+  result.at.getTime() === move.endedAt?.getTime() &&
+  result.startedAt <= result.at;
+
+function sideBySide(results: ResultRow[]): Stretch[] {
+  results.sort((a, b) => a.ordinal - b.ordinal);
+  const stretches: Stretch[] = [];
+  for (let start = 0, end = 1; start < results.length; start = end, end += 1) {
+    while (end < results.length && results[end]?.ordinal === (results[end - 1]?.ordinal ?? 0) + 1) end += 1;
+    const pieces = Math.ceil((end - start) / LONGEST_STRETCH);
+    const size = Math.ceil((end - start) / pieces);
+    for (let from = start; from < end; from += size) {
+      const [first, ...others] = results.slice(from, Math.min(from + size, end));
+      if (first !== undefined && others.length + 1 >= SHORTEST) stretches.push([first, ...others]);
+    }
+  }
+  return stretches;
+}
+
+/** First and last ordinals of stretches, as two array literals. */
+export const boundsOf = (stretches: readonly Stretch[]): { readonly firsts: number[]; readonly lasts: number[] } => ({
+  firsts: stretches.map(([first]) => first.ordinal),
+  lasts: stretches.map(([first, ...others]) => first.ordinal + others.length),
+});
+
+/**
+ * The relation `stretched`, of the stretches that were appended: `first` and `last`.
+ *
+ * The statement has relations `e` (the locked execution) and `free` (see `free_stretches`); `allFree` holds when
+ * everything that was asked for is in it. Columns go whole and are cut here: grouped, they would have to be sorted.
+ */
+export function appendStretches(stretches: readonly Stretch[], allFree: RawBuilder<unknown>): RawBuilder<unknown> {
+  const results = stretches.flat();
+  const { firsts, lasts } = boundsOf(stretches);
+  let next = 1;
+  const starts = stretches.map(({ length }) => {
+    next += length;
+    return next - length;
+  });
+  const ends = results.map(({ at }) => at.getTime());
+  const earliest = ends.reduce((first, end) => Math.min(first, end), ends[0] ?? 0);
+  const hashed = results.some(({ contentHash }) => contentHash !== null);
+  const judged = results.some(({ score, usage }) => score !== null || usage !== null);
+  const cut = (column: string) => sql`c.${sql.raw(column)}[s.start : s.start + s.last - s.first]`;
+  const columns = [
+    ...['ended', 'took', 'data'],
+    ...(hashed ? ['content_hash'] : []),
+    ...(judged ? ['score', 'usage'] : []),
+  ];
+  return sql`columns as materialized (
+  select ${intArray(ends.map((end) => end - earliest))}::int[] as ended,
+    ${intArray(results.map(({ startedAt }, index) => (ends[index] ?? 0) - startedAt.getTime()))}::int[] as took,
+    array(select json_array_elements(${jsonArray(results.map(({ data }) => data))}::json)) as data${
+      hashed
+        ? sql`,
+    ${results.map(({ contentHash }) => contentHash)}::text[] as content_hash`
+        : sql``
+    }${judged ? judgements(results) : sql``}
+), stretched as (
+  insert into item_stretch (execution_id, first, last, revision, ended_from, ${sql.raw(columns.join(', '))})
+  select (select id from e), s.first, s.last, (select revision + 1 from e), to_timestamp(${earliest}::float8 / 1000),
+    ${sql.join(columns.map(cut))}
+  from unnest(${intArray(firsts)}::int[], ${intArray(lasts)}::int[], ${intArray(starts)}::int[]) as s(first, last, start),
+    columns c
+  where ${allFree} or s.first = any(array(select first from free))
+  on conflict do nothing
+  returning first, last
+)`;
+}
+
+const judgements = (results: readonly ResultRow[]): RawBuilder<unknown> => sql`,
+    ${results.map(({ score }) => score)}::real[] as score,
+    ${sparse(results.map(({ usage }) => usage && JSON.stringify(usage)))}::text[]::json[] as usage`;
