@@ -18,7 +18,7 @@ describeDatabases('the plan of a sweep', (open) => {
   }, 120_000);
 
   const plan = async (): Promise<string> => {
-    const close = { cursor: 20_000, running: false, closing: 'CANCEL' } as const;
+    const close = { cursor: 20_000, end: 22_000, running: false, closing: 'CANCEL' } as const;
     const query = closeStatement(executionId, close, 1, new Date()).compile(db);
     const { rows } = await db.executeQuery<Record<string, string>>({ ...query, sql: `explain ${query.sql}` });
     return rows.flatMap((row) => Object.values(row)).join('\n');

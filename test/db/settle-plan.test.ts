@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { Settlement } from '../../src/engine/ports.ts';
 import type { Db } from '../../src/store/database.ts';
 import { settleStatement } from '../../src/store/settle.ts';
+import { toStretches } from '../../src/store/settle-stretches.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { makeExecution, makeItems, makeProject } from '../support/rows.ts';
 
@@ -41,7 +42,7 @@ describeDatabases('the plan of a flush', (open) => {
   }, 120_000);
 
   const plan = async (): Promise<string> => {
-    const query = settleStatement({ executionId, no: 0, epoch: 0 }, settlement(), new Date()).compile(db);
+    const query = settleStatement({ executionId, no: 0, epoch: 0 }, toStretches(settlement()), new Date()).compile(db);
     const { rows } = await db.executeQuery<Record<string, string>>({ ...query, sql: `explain ${query.sql}` });
     return rows.flatMap((row) => Object.values(row)).join('\n');
   };

@@ -6,6 +6,7 @@ import { summarizeUsage } from '../../src/services/summarize-usage.ts';
 import { updateBatchExecution } from '../../src/services/update-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { settleStatement } from '../../src/store/settle.ts';
+import { toStretches } from '../../src/store/settle-stretches.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
 import { until } from '../support/until.ts';
@@ -103,10 +104,18 @@ describeDatabases('token usage', (open) => {
     const id = await harness.create(3, () => 1);
     await harness.ended(id);
     expect((await usageOf(id)).total).toMatchObject({ calls: 0, totalTokens: 0, cost: null, currency: null });
-    const plain = settleStatement({ executionId: id, no: 0, epoch: 1 }, settlement(null), new Date()).compile(db).sql;
+    const plain = settleStatement(
+      { executionId: id, no: 0, epoch: 1 },
+      toStretches(settlement(null)),
+      new Date(),
+    ).compile(db).sql;
     for (const name of ['execution_usage', 'tokens_used', 'score', 'spent']) expect(plain).not.toContain(name);
     const usage = { ...used(1, 1), totalTokens: 2, cachedInputTokens: 0, model: null, cost: null };
-    const saying = settleStatement({ executionId: id, no: 0, epoch: 1 }, settlement(usage), new Date()).compile(db).sql;
+    const saying = settleStatement(
+      { executionId: id, no: 0, epoch: 1 },
+      toStretches(settlement(usage)),
+      new Date(),
+    ).compile(db).sql;
     for (const name of ['execution_usage', 'tokens_used', 'score', 'spent']) expect(saying).toContain(name);
   });
 

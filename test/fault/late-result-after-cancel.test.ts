@@ -45,7 +45,11 @@ describeDatabases('a late result after a cancel', (open) => {
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', succeeded: 2, round: 1 });
     expect(most).toBe(2);
     await checkEnded(db, id);
-    const results = await db.selectFrom('everyResult').select(['round', 'data']).where('executionId', '=', id).execute();
+    const results = await db
+      .selectFrom('everyResult')
+      .select(['round', 'data'])
+      .where('executionId', '=', id)
+      .execute();
     expect(results).toEqual([
       { round: 1, data: 'from round 1' },
       { round: 1, data: 'from round 1' },

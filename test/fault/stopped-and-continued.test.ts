@@ -104,7 +104,11 @@ test('a process that was stopped while another took its lane writes nothing once
   await until(async () => (await read()).endedAt !== null, STEP_MS);
   expect(await read()).toMatchObject({ status: 'COMPLETED', succeeded: ITEMS });
   await checkEnded(db, id);
-  const results = await db.selectFrom('everyResult').select(['ordinal', 'data']).where('executionId', '=', id).execute();
+  const results = await db
+    .selectFrom('everyResult')
+    .select(['ordinal', 'data'])
+    .where('executionId', '=', id)
+    .execute();
   const madeBy = new Map(results.map((row) => [row.ordinal, row.data]));
   expect(results).toHaveLength(ITEMS);
   for (const [ordinal, pid] of madeBy) expect(pid).toBe(ordinal < HELD_FROM ? first.pid : second.pid);

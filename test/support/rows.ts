@@ -67,12 +67,21 @@ export async function makeExecution(
   return id;
 }
 
-/** Adds `total` QUEUED items to an execution, with its counts. */
+/** Adds `total` QUEUED items to an execution, with its counts; each with a row, as of an older version. */
 export async function makeItems(db: Db, executionId: string, total: number): Promise<void> {
   for (let from = 0; from < total; from += 2_000) {
-    const ordinals = Array.from({ length: Math.min(2_000, total - from) }, (_, offset) => from + offset);
-    const items = ordinals.map((ordinal) => ({ executionId, ordinal, status: 'QUEUED' as const, revision: 1 }));
+    const items = Array.from({ length: Math.min(2_000, total - from) }, (_, offset) => ({
+      ...{ executionId, ordinal: from + offset, status: 'QUEUED' as const, revision: 1 },
+    }));
     await db.insertInto('batchItem').values(items).execute();
+  }
+  await makeInputs(db, executionId, total);
+}
+
+/** Adds `total` items of which nothing has happened to an execution, with its counts. */
+export async function makeInputs(db: Db, executionId: string, total: number): Promise<void> {
+  for (let from = 0; from < total; from += 2_000) {
+    const ordinals = Array.from({ length: Math.min(2_000, total - from) }, (_, offset) => from + offset);
     const inputs = ordinals.map((ordinal) => ({
       ...{ executionId, ordinal, elementId: `element-${ordinal}` },
       ...{ filename: `element-${ordinal}.txt`, mediaType: 'text/plain' },
