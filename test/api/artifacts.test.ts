@@ -172,7 +172,7 @@ describeDatabases('artifacts', (open) => {
       same.withPlugin({
         transformQuery: ({ node }) => {
           const text = JSON.stringify(node);
-          if (text.includes('itemResult') || text.includes('item_result'))
+          if (text.includes('item_result') || text.includes('results_of'))
             reads += text.includes('readResultRows') ? 0 : 1;
           return node;
         },

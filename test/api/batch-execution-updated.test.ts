@@ -181,7 +181,7 @@ describe('over WebSocket', () => {
     await finish(id, revision + 1);
     await reading;
     const rows = await db
-      .selectFrom('everyItem')
+      .selectFrom('batchItem')
       .select(['ordinal', 'revision'])
       .where('executionId', '=', id)
       .execute();

@@ -28,7 +28,7 @@ describeDatabases('the plan of a sweep', (open) => {
   const expectBounded = (text: string): void => {
     const lines = text.split('\n');
     const scans = lines.flatMap((line, index) => (/(using|on) batch_item_pkey /.test(line) ? [lines[index + 1]] : []));
-    expect(scans).toHaveLength(2);
+    expect(scans).toHaveLength(3);
     for (const scan of scans) expect(scan).toMatch(/ordinal >= .* AND .*ordinal < /);
     expect(text).not.toMatch(/Seq Scan on batch_item /);
   };

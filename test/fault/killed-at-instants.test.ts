@@ -141,7 +141,7 @@ describeDatabases('a process killed', (open) => {
 
   const cancelled: readonly [name: string, instant: Instant, closed: number][] = [
     ['when a cancel is committed, before its sweep', before('closeItems'), 0],
-    ['between two chunks of a cancel sweep', before('closeItems', (nth) => nth === 2), LIMITS.sweepChunk],
+    ['between two chunks of a cancel sweep', before('closeItems', (nth) => nth === 2), LIMITS.sweepChunk - CONCURRENCY],
     ['when the lanes of a cancelled execution are fenced', after('fenceLanes'), CHUNKED - CONCURRENCY],
   ];
   test.each(cancelled)('%s', async (_name, instant, closed) => {
