@@ -73,7 +73,7 @@ const UNKNOWN: StoredFreezeAnswer = { found: null, revision: null, total: null }
 /** A value that must not be null, and a key that is there: the execution has moved on, or these items are in it already. */
 const OVERTAKEN: ReadonlySet<unknown> = new Set(['23502', '23505']);
 
-/** Elements in order of `position`: CTEs before them, their rows, and how many were `found` up to which `cursor`. */
+/** Elements with their number `n` in order: CTEs before them, their rows, and how many were `found` up to which `cursor`. */
 interface Stretch {
   readonly before: RawBuilder<unknown>;
   readonly rows: RawBuilder<unknown>;
@@ -84,7 +84,7 @@ interface Stretch {
 function storedStretch(executionId: string, { from, datasourceId, elementIds, limit }: StoredFreezeChunk): Stretch {
   const after = from.cursor === null ? -1 : Number(from.cursor);
   const chosen = elementIds === undefined ? sql`` : sql`and id = any(${[...elementIds]}::text[])`;
-  const rows = sql`select d.* from (select ${datasourceId}::text as id offset 0) as ds, lateral (
+  const rows = sql`select d.*, row_number() over (order by position) as n from (select ${datasourceId}::text as id offset 0) as ds, lateral (
     select position, id, filename, media_type, metadata, document_names, content_hash from data_element
     where datasource_id = ds.id and position > ${after} and ${takenBy(executionId)} ${chosen}
     order by position limit ${limit}
@@ -98,7 +98,7 @@ function resultsStretch(executionId: string, { from, datasourceId, limit }: Resu
   const range = { after: from.cursor, before: executionId, limit };
   return {
     before: sql`picked as materialized (${pickItems(datasourceId, range)}),`,
-    rows: sql`select row_number() over (order by s.made_at, s.execution_id, s.ordinal) as position, ${id} as id,
+    rows: sql`select row_number() over (order by s.made_at, s.execution_id, s.ordinal) as n, ${id} as id,
     ${filename} as filename, ${mediaType} as media_type, s.metadata, null::json as document_names,
     null::text as content_hash
   from (${PICKED_RESULTS}) as s`,
@@ -120,8 +120,7 @@ with ${stretch.before} stretch as materialized (
   ${stretch.last}
 ), inputs as (
   insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, document_names, content_hash)
-  select ${executionId}, (${from.total}::int + row_number() over (order by position) - 1)::int, id, filename,
-    media_type, metadata, document_names, content_hash
+  select ${executionId}, (${from.total}::int + n - 1)::int, id, filename, media_type, metadata, document_names, content_hash
   from stretch
   returning ordinal
 ), d as materialized (
@@ -139,7 +138,7 @@ with ${stretch.before} stretch as materialized (
   returning x.id, x.revision, x.total
 ), logged as (
   insert into execution_change (execution_id, revision, ordinals, appended_from)
-  select x.id, x.revision, (select array_agg(ordinal order by ordinal) from inputs), ${from.total}::int
+  select x.id, x.revision, array(select generate_series(${from.total}::int, ${from.total}::int + d.total - 1)), ${from.total}::int
   from d left join x on true where d.total > 0
 )
 select last.found, (select revision from x) as revision, (select total from x) as total from last`;

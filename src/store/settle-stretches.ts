@@ -73,7 +73,7 @@ export const boundsOf = (stretches: readonly Stretch[]): { readonly firsts: numb
 });
 
 /**
- * The relation `stretched`, of the stretches that were appended: `first` and `last`.
+ * The relation `stretched`, of the stretches that were appended: `first`, and `ended` with an entry for each item.
  *
  * The statement has relations `e` (the locked execution) and `free` (see `free_stretches`); `allFree` holds when
  * everything that was asked for is in it. Columns go whole and are cut here: grouped, they would have to be sorted.
@@ -113,7 +113,7 @@ export function appendStretches(stretches: readonly Stretch[], allFree: RawBuild
     columns c
   where ${allFree} or s.first = any(array(select first from free))
   on conflict do nothing
-  returning first, last
+  returning first, ended
 )`;
 }
 

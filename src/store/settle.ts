@@ -16,7 +16,8 @@ interface SettleRow {
   status: ExecutionStatus | null;
   closing: boolean | null;
   revision: number | null;
-  refused: number[];
+  /** The ordinals that moved; null where all did. */
+  moved: number[] | null;
   /** Only asked for by a flush that holds usage. */
   spent?: boolean | null;
 }
@@ -63,10 +64,13 @@ async function write(db: Db, lane: HeldLane, stretched: Stretched, now: Date): P
     status: row?.status ?? 'CANCELLED',
     closing: row?.closing ?? true,
     revision: row?.revision ?? null,
-    refused: row?.refused ?? [],
+    refused: row?.moved == null ? [] : without(stretched, new Set(row.moved)),
     spent: row?.spent ?? false,
   };
 }
+
+const without = ({ stretches, rest }: Stretched, moved: ReadonlySet<number>): number[] =>
+  [...stretches.flat(), ...rest.moves].flatMap(({ ordinal }) => (moved.has(ordinal) ? [] : ordinal));
 
 /**
  * The statement of `settle`, apart so that a test can EXPLAIN it.
@@ -106,20 +110,12 @@ export function settleStatement(lane: HeldLane, { stretches, rest }: Stretched, 
       : []),
     ...(hasStretches
       ? [
-          sql`select o, 'QUEUED', 'SUCCEEDED', false from stretched s cross join lateral generate_series(s.first, s.last) as o`,
+          // Estimated at a few rows, and at the same few for any flush: or each would be planned anew.
+          sql`select (s.first + u.n - 1)::int, 'QUEUED', 'SUCCEEDED', false
+  from stretched s cross join lateral unnest(s.ended) with ordinality as u(ended, n)`,
         ]
       : []),
   ];
-  const given = [
-    ...(hasRows ? [sql`select u.ordinal from u`] : []),
-    ...(hasStretches
-      ? [
-          sql`select o from unnest(${intArray(firsts)}::int[], ${intArray(lasts)}::int[]) as s(first, last)
-      cross join lateral generate_series(s.first, s.last) as o`,
-        ]
-      : []),
-  ];
-  const union = sql` union all `;
   return sql<SettleRow>`/* settle */
 with e as materialized (
   select x.id, x.status, x.revision, ${closing(now)} is not null as closing from batch_execution x
@@ -128,7 +124,7 @@ with e as materialized (
   select lane.no from execution_lane lane join e on e.id = lane.execution_id
   where lane.no = ${lane.no} and lane.epoch = ${lane.epoch} for no key update of lane
 ), ${sql.join(parts, sql`, `)}, moved(ordinal, was, status, flawed${wasTiers}) as materialized (
-  ${sql.join(moved, union)}
+  ${sql.join(moved, sql` union all `)}
 ), tally as (select count(*)::int as n from moved
 ), d as (
   select ${knownChanges(moves, sent - moves.length)} from tally where n = ${sent}::int
@@ -159,7 +155,7 @@ select exists (select 1 from l) as held,
   coalesce((select status from x), (select status from e)) as status,
   coalesce((select closing from x), (select closing from e)) as closing,
   (select revision from x) as revision,${usage.answer}
-  case when ${all} then '{}' else array(${sql.join(given, union)} except select ordinal from moved) end as refused`;
+  case when not ${all} then array(select ordinal from moved) end as moved`;
 }
 
 /** The relation `free`: of these stretches of ordinals those of whose items nothing has happened; none without the lane. */
