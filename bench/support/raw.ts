@@ -1,8 +1,9 @@
 /**
- * The limit: the same rows written in batches, with nothing around them.
+ * The limit: a row for each item and one for its result, written in batches with nothing around them.
  *
- * Guarded updates of `batch_item` and inserts into `item_result`, one statement a batch: no queue, no claim, no
- * counts, no change log, no revision, no one who watches. The items are there before the clock runs.
+ * Guarded updates of `batch_item` and inserts into `item_result`, one statement a batch, as the service writes items
+ * that have rows of their own: no queue, no claim, no counts, no change log, no revision, no one who watches. The items
+ * are there before the clock runs.
  */
 import { chunksOfJobs, echo, type Job } from '../peers/job.ts';
 

@@ -11,6 +11,8 @@ import { intArray, jsonArray, sparse } from './pg-array.ts';
 const SHORTEST = 8;
 /** Characters of a result from which on the database would pack a row of its own, which it does not in a stretch. */
 const LARGE = 2_000;
+/** Milliseconds that a call can take, in a stretch. */
+const MAX_INTEGER = 2_147_483_647;
 
 /** The results of ordinals without holes, in order. */
 export type Stretch = readonly [ResultRow, ...ResultRow[]];
@@ -49,7 +51,8 @@ const isPlain = (result: ResultRow, move: ItemMove | undefined): boolean =>
   result.attempt === 1 &&
   result.startedAt.getTime() === move.startedAt?.getTime() &&
   result.at.getTime() === move.endedAt?.getTime() &&
-  result.startedAt <= result.at;
+  result.startedAt <= result.at &&
+  result.at.getTime() - result.startedAt.getTime() <= MAX_INTEGER;
 
 function sideBySide(results: ResultRow[]): Stretch[] {
   results.sort((a, b) => a.ordinal - b.ordinal);
