@@ -31,8 +31,8 @@ export function resultRows(executionId: string, round: number, results: readonly
     unnest(${sparse(results.map((r) => r.fieldErrors))}::text[]),
     unnest(${sparse(results.map((r) => r.artifacts))}::text[]),
     unnest(${sparse(results.map((r) => r.contentHash))}::text[]),
-    unnest(${intArray(ends.map((end) => end - earliest))}::int[]),
-    unnest(${intArray(results.map(durationOf))}::int[])${judged ? judgements(results) : NOTHING})
+    unnest(${intArray(ends.map((end) => end - earliest))}::int8[]),
+    unnest(${intArray(results.map(durationOf))}::int8[])${judged ? judgements(results) : NOTHING})
   as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash, ended, took${judged ? sql`, score, usage` : NOTHING})`;
 }
 

@@ -115,6 +115,23 @@ describeDatabases('items without rows of their own', (open, kind) => {
     expect(results).toHaveLength(11);
   });
 
+  test('a call that took longer than an integer of milliseconds holds is recorded as it was', async () => {
+    const { id, lane } = await untouched(30);
+    const flush = firstCalls(range(0, 30));
+    const startedAt = new Date(-3e9);
+    const long = <Row extends { readonly ordinal: number }>(rows: readonly Row[]): readonly Row[] =>
+      rows.map((row) => (row.ordinal === 20 ? { ...row, startedAt } : row));
+    const settlement = { ...flush, moves: long(flush.moves), results: long(flush.results) };
+    expect(await settle(db, lane, settlement, now())).toMatchObject({ held: true, refused: [] });
+    const [result] = await db
+      .selectFrom('everyResult')
+      .selectAll()
+      .where('executionId', '=', id)
+      .where('ordinal', '=', 20)
+      .execute();
+    expect(result).toMatchObject({ startedAt, at: flush.results[20]?.at });
+  });
+
   test.runIf(kind === 'postgres')('what happens while a flush waits for the execution is seen by it', async () => {
     const { id, lane } = await untouched(60);
     const waiting = Promise.withResolvers<void>();

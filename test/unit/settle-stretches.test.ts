@@ -37,6 +37,7 @@ const OTHERS: readonly (readonly [string, Partial<ItemMove>, Partial<ResultRow>]
   ['has artifacts', {}, { artifacts: '[{}]' }],
   ['has a large result', {}, { data: JSON.stringify('x'.repeat(2_000)) }],
   ['started at another time than its call', { startedAt: new Date(5) }, {}],
+  ['took longer than an integer holds', { startedAt: new Date(-3e9) }, { startedAt: new Date(-3e9) }],
   ['ended before it started', { startedAt: new Date(5_000) }, { startedAt: new Date(5_000) }],
 ];
 test.each(OTHERS)('an item that %s has a row of its own', (_, move, result) => {
