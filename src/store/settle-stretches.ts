@@ -6,6 +6,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { ItemMove, ResultRow, Settlement } from '../engine/ports.ts';
 import { LONGEST_STRETCH } from './item-stretches.ts';
 import { intArray, jsonArray, sparse } from './pg-array.ts';
+import type { MoveParts } from './settle-moves.ts';
 
 /** Below this a row of their own each costs about the same. */
 const SHORTEST = 8;
@@ -75,13 +76,17 @@ export const boundsOf = (stretches: readonly Stretch[]): { readonly firsts: numb
   lasts: stretches.map(([first, ...others]) => first.ordinal + others.length),
 });
 
-/**
- * The relation `stretched`, of the stretches that were appended: `first`, and `ended` with an entry for each item.
- *
- * The statement has relations `e` (the locked execution) and `free` (see `free_stretches`); `allFree` holds when
- * everything that was asked for is in it. Columns go whole and are cut here: grouped, they would have to be sorted.
- */
-export function appendStretches(stretches: readonly Stretch[], allFree: RawBuilder<unknown>): RawBuilder<unknown> {
+/** Appends the stretches that are free; as `moveItems`, in the same statement. */
+export function appendStretches(stretches: readonly Stretch[], allFree: RawBuilder<unknown>): MoveParts {
+  if (stretches.length === 0) return { relations: [], moved: [] };
+  // Estimated at a few rows, and at the same few for any flush: or each would be planned anew.
+  const moved = sql`select (s.first + u.n - 1)::int, 'QUEUED', 'SUCCEEDED', false
+  from stretched s cross join lateral unnest(s.ended) with ordinality as u(ended, n)`;
+  return { relations: [stretchRows(stretches, allFree)], moved: [moved] };
+}
+
+/** The relation `stretched`. Columns go whole and are cut here: grouped, they would have to be sorted. */
+function stretchRows(stretches: readonly Stretch[], allFree: RawBuilder<unknown>): RawBuilder<unknown> {
   const results = stretches.flat();
   const { firsts, lasts } = boundsOf(stretches);
   let next = 1;
