@@ -85,7 +85,7 @@ with e as materialized (
   select e.claimable and pick.queued and not exists (
       select from item_stretch s
       where s.execution_id = e.id and s.last >= e.pool_cursor and s.first < e.pool_cursor + e.take
-        and s.first > e.pool_cursor - ${LONGEST_STRETCH}) as yes, e.take > 0 as fills from e, pick
+        and s.first > e.pool_cursor - ${LONGEST_STRETCH}) as yes, e.take > 0 as fills from e, l, pick
 ), filled as (
   update execution_lane lane
   set claim = ${intArray(keep)}::int[] || array(select generate_series(e.pool_cursor, e.pool_cursor + e.take - 1))
