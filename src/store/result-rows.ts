@@ -63,7 +63,9 @@ export async function readResultRows(
 ): Promise<readonly ResultRow[]> {
   const end = Math.min(after + 1 + ROWS, 2_147_483_647);
   const { rows } = await sql<ResultRow>`/* readResultRows */
-with page as materialized (
+with s as materialized (
+  select ordinal, tier, round, data, field_errors, artifacts from ${stretchedResults(executionId, after + 1, end)} as r
+), page as materialized (
   select i.ordinal, n.element_id, n.filename, n.metadata, i.status, i.tier, i.attempt, i.retry_count, i.started_at,
     i.ended_at, coalesce(c.data, r.data) as data, c.number as correction, r.field_errors, r.artifacts, f.category, f.transient, f.code, f.message, f.details,
     f.attempt as failed_attempt, f.tier as failed_tier, f.round as failed_round, f.at as failed_at,
@@ -72,7 +74,7 @@ with page as materialized (
       + coalesce(pg_column_size(f.details), 0)) over (order by i.ordinal) as bytes
   from ${itemsBetween(executionId, after + 1, end)} as i
   join batch_item_input n on n.execution_id = i.execution_id and n.ordinal = i.ordinal
-  left join ${stretchedResults(executionId, after + 1, end)} as s on s.ordinal = i.ordinal
+  left join s on s.ordinal = i.ordinal
   left join lateral (
     select tier, round, data, field_errors, artifacts from item_result
     where execution_id = i.execution_id and ordinal = i.ordinal and (tier < i.tier or i.status = 'SUCCEEDED')
