@@ -1,8 +1,8 @@
 /** An export must not read a page's stretches again for each of its items, whatever the statistics say. */
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
-import { readResultRows } from '../../src/store/result-rows.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { readResultRows } from '../../src/store/result-rows.ts';
 import { settle } from '../../src/store/settle.ts';
 import { freshPostgres } from '../support/databases.ts';
 import { firstCalls } from '../support/first-calls.ts';
@@ -40,7 +40,9 @@ test('reads each stretch a few times', async () => {
     await finish(id);
     const read = async (): Promise<number> => {
       await sql`select pg_stat_force_next_flush()`.execute(db);
-      const { rows: counts } = await sql<{ read: number }>`select (seq_tup_read + coalesce(idx_tup_fetch, 0))::int as read
+      const { rows: counts } = await sql<{
+        read: number;
+      }>`select (seq_tup_read + coalesce(idx_tup_fetch, 0))::int as read
         from pg_stat_user_tables where relname = 'item_stretch'`.execute(db);
       return counts[0]?.read ?? 0;
     };
@@ -51,7 +53,9 @@ test('reads each stretch a few times', async () => {
     expect(stretches).toBeGreaterThan(200);
     const before = await read();
     const page = await readResultRows(db, projectId, id, -1);
-    expect(page.filter(({ data }) => data !== null)).toHaveLength(page.filter(({ status }) => status === 'SUCCEEDED').length);
+    expect(page.filter(({ data }) => data !== null)).toHaveLength(
+      page.filter(({ status }) => status === 'SUCCEEDED').length,
+    );
     expect(page).toHaveLength(ITEMS);
     expect((await read()) - before).toBeLessThan(stretches * 5);
   } finally {

@@ -17,6 +17,9 @@ import { type Seeded, seeded } from '../support/seeded.ts';
 const TOTAL = 600;
 const LANES = 2;
 const cap = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
+const turns = async (count: number): Promise<void> => {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+};
 const range = (first: number, length: number) => Array.from({ length }, (_, index) => first + index);
 
 interface Scene {
@@ -24,25 +27,20 @@ interface Scene {
   readonly projectId: string;
   readonly id: string;
   readonly problems: string[];
-  readonly cancelled: Set<number>;
-  closing: boolean;
 }
 
-const SEEDS = Number(process.env['SEEDS'] ?? 6);
-const FROM = Number(process.env['SEED_FROM'] ?? 1);
+// Those of two and three lose items where a lane that was taken over may still claim.
+test.each(range(1, 6))('schedule %i', { timeout: 120_000 }, async (seed) => {
+  const fresh = await freshPostgres(12);
+  try {
+    expect(await schedule(fresh.db, seed)).toEqual([]);
+  } finally {
+    await fresh.close();
+  }
+});
 
-for (const seed of range(FROM, SEEDS)) {
-  test(`schedule ${seed}`, { timeout: 120_000 }, async () => {
-    const fresh = await freshPostgres(12);
-    try {
-      await schedule(fresh.db, seed);
-    } finally {
-      await fresh.close();
-    }
-  });
-}
-
-async function schedule(db: Db, seed: number): Promise<void> {
+/** Three rounds of it; what was wrong. */
+async function schedule(db: Db, seed: number): Promise<readonly string[]> {
   const draw = seeded(seed);
   const { projectId } = await makeProject(db);
   const id = await makeExecution(db, projectId, { status: 'QUEUED' });
@@ -51,7 +49,7 @@ async function schedule(db: Db, seed: number): Promise<void> {
   else await makeInputs(db, id, TOTAL);
   for (const no of range(0, LANES))
     await db.insertInto('executionLane').values({ executionId: id, no, epoch: 0, share: 10, owner: null }).execute();
-  const scene: Scene = { db, projectId, id, problems: [], cancelled: new Set(), closing: false };
+  const scene: Scene = { db, projectId, id, problems: [] };
   for (let round = 0; round < 3; round += 1) {
     const flag = { done: false };
     const others = [
@@ -70,15 +68,8 @@ async function schedule(db: Db, seed: number): Promise<void> {
     await Promise.all(others);
     await snapshot(scene);
     const x = await db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-    if (!isFinalExecution(x.status)) {
-      const lanes = await db.selectFrom('executionLane').selectAll().where('executionId', '=', id).execute();
-      const open = await sql`select ordinal, status, attempt, revision, exists (select from batch_item b where b.execution_id = ${id} and b.ordinal = i.ordinal) as has_row from items_between(${id}, 0, ${TOTAL}) i where status in ('QUEUED','RUNNING','RETRYING') order by 1`.execute(db);
-      console.log(JSON.stringify({ poolCursor: x.poolCursor, retryCursor: x.retryCursor, lanes, open: open.rows }));
-    }
     if (!isFinalExecution(x.status)) scene.problems.push(`round ${round}: it is ${x.status} with ${x.queued} queued`);
-    expect(scene.problems).toEqual([]);
-    if (round === 2) break;
-    scene.cancelled.clear();
+    if (round === 2 || scene.problems.length > 0) break;
     const spec = x.spec;
     const retry = {
       ...{ mode: 'ALL' as const, statuses: ['FAILED' as const, 'CANCELLED' as const, 'EXPIRED' as const], tiers: null },
@@ -90,6 +81,7 @@ async function schedule(db: Db, seed: number): Promise<void> {
     });
     if (opened === null) throw new Error('no round');
   }
+  return scene.problems;
 }
 
 async function makeRowsUpTo(db: Db, id: string, upTo: number): Promise<void> {
@@ -97,7 +89,13 @@ async function makeRowsUpTo(db: Db, id: string, upTo: number): Promise<void> {
   for (const ordinal of range(upTo, TOTAL - upTo))
     await db
       .insertInto('batchItemInput')
-      .values({ executionId: id, ordinal, elementId: `e-${ordinal}`, filename: `e-${ordinal}`, mediaType: 'text/plain' })
+      .values({
+        executionId: id,
+        ordinal,
+        elementId: `e-${ordinal}`,
+        filename: `e-${ordinal}`,
+        mediaType: 'text/plain',
+      })
       .execute();
   await db
     .updateTable('batchExecution')
@@ -140,11 +138,15 @@ async function works(scene: Scene, no: number, round: number, draw: Seeded): Pro
         held.set(item.ordinal, item);
       }
       if (held.size === 0) {
-        const x = await db.selectFrom('batchExecution').select(['endedAt', 'round']).where('id', '=', id).executeTakeFirstOrThrow();
+        const x = await db
+          .selectFrom('batchExecution')
+          .select(['endedAt', 'round'])
+          .where('id', '=', id)
+          .executeTakeFirstOrThrow();
         if (x.endedAt !== null || x.round !== round) return;
         idle += 1;
-        if (idle > 400) return void scene.problems.push(`lane ${no} found nothing to do`);
-        await new Promise((resolve) => setTimeout(resolve, 3));
+        if (idle > 4_000) return void scene.problems.push(`lane ${no} found nothing to do`);
+        await turns(3);
         continue;
       }
       const flush = flushOf([...held.values()], round, draw);
@@ -165,7 +167,8 @@ async function works(scene: Scene, no: number, round: number, draw: Seeded): Pro
         if (move.to === 'SUCCEEDED' || move.to === 'FAILED' || move.to === 'RETRYING') held.delete(move.ordinal);
         else {
           const item = held.get(move.ordinal);
-          if (item) held.set(move.ordinal, { ...item, status: move.to, attempt: move.attempt, startedAt: move.startedAt });
+          if (item)
+            held.set(move.ordinal, { ...item, status: move.to, attempt: move.attempt, startedAt: move.startedAt });
         }
       }
     }
@@ -181,11 +184,22 @@ async function works(scene: Scene, no: number, round: number, draw: Seeded): Pro
   }
 }
 
-async function zombie(store: LaneStore, lane: HeldLane, items: ClaimedItem[], round: number, draw: Seeded): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, draw.between(0, 15)));
+async function zombie(
+  store: LaneStore,
+  lane: HeldLane,
+  items: ClaimedItem[],
+  round: number,
+  draw: Seeded,
+): Promise<void> {
+  await turns(draw.between(0, 15));
   const flush = flushOf(items, round, draw);
   if (flush.moves.length > 0) await store.settle(lane, flush);
-  await store.claim(lane, items.map(({ ordinal }) => ordinal), 40, new Date());
+  await store.claim(
+    lane,
+    items.map(({ ordinal }) => ordinal),
+    40,
+    new Date(),
+  );
 }
 
 function halves(flush: Settlement): Settlement[] {
@@ -193,7 +207,8 @@ function halves(flush: Settlement): Settlement[] {
   if (middle === 0) return [];
   return [flush.moves.slice(0, middle), flush.moves.slice(middle)].map((moves) => {
     const own = new Set(moves.map(({ ordinal }) => ordinal));
-    const mine = <Row extends { ordinal: number }>(rows: readonly Row[]) => rows.filter(({ ordinal }) => own.has(ordinal));
+    const mine = <Row extends { ordinal: number }>(rows: readonly Row[]) =>
+      rows.filter(({ ordinal }) => own.has(ordinal));
     return { ...flush, moves, results: mine(flush.results), failures: mine(flush.failures) };
   });
 }
@@ -209,7 +224,11 @@ function flushOf(items: readonly ClaimedItem[], round: number, draw: Seeded): Se
     const kind = quiet || draw.chance(0.7) ? 'succeed' : draw.pick(['run', 'fail', 'retry', 'return']);
     const base = {
       ...{ ordinal, was: status, wasTier: 0, tier: 0, charged, deaths, runAfter: null, error: null, flawed: false },
-      ...{ attempt: status === 'RUNNING' ? attempt : attempt + 1, startedAt: item.startedAt ?? startedAt, endedAt: null },
+      ...{
+        attempt: status === 'RUNNING' ? attempt : attempt + 1,
+        startedAt: item.startedAt ?? startedAt,
+        endedAt: null,
+      },
     };
     const error = itemError('RUNTIME', 'no', 'no', { stage: 'agent' });
     const failure = { ordinal, tier: 0, attempt: base.attempt, error, startedAt, at, usage: null };
@@ -234,10 +253,14 @@ function flushOf(items: readonly ClaimedItem[], round: number, draw: Seeded): Se
 
 async function cancels(scene: Scene, draw: Seeded, flag: { done: boolean }, round: number): Promise<void> {
   while (!flag.done) {
-    await new Promise((resolve) => setTimeout(resolve, draw.between(1, 25)));
+    await turns(draw.between(1, 25));
     const first = draw.between(0, TOTAL - 1);
     const ordinals = range(first, draw.between(1, 4)).filter((ordinal) => ordinal < TOTAL);
-    const before = await scene.db.selectFrom('batchExecution').select('round').where('id', '=', scene.id).executeTakeFirstOrThrow();
+    const before = await scene.db
+      .selectFrom('batchExecution')
+      .select('round')
+      .where('id', '=', scene.id)
+      .executeTakeFirstOrThrow();
     if (before.round !== round) return;
     await cancelItems(scene.db, scene.id, { ordinals }, null, new Date());
   }
@@ -246,7 +269,7 @@ async function cancels(scene: Scene, draw: Seeded, flag: { done: boolean }, roun
 async function corrects(scene: Scene, draw: Seeded, flag: { done: boolean }): Promise<void> {
   const { db, projectId, id } = scene;
   while (!flag.done) {
-    await new Promise((resolve) => setTimeout(resolve, draw.between(5, 40)));
+    await turns(draw.between(5, 40));
     const ordinal = draw.between(0, TOTAL - 1);
     const present = await findPresentResult(db, projectId, { executionId: id, ordinal });
     if (present?.status !== 'SUCCEEDED') continue;
@@ -258,14 +281,24 @@ async function corrects(scene: Scene, draw: Seeded, flag: { done: boolean }): Pr
 }
 
 async function cancelAll({ db, id }: Scene, draw: Seeded): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, draw.between(5, 150)));
+  await turns(draw.between(5, 150));
   const kind = draw.pick(['CANCEL', 'EXPIRE', 'FAIL'] as const);
-  const store = createLaneStore(db, 'closer', () => Promise.resolve(false), () => new Date(), 'postgres');
+  const store = createLaneStore(
+    db,
+    'closer',
+    () => Promise.resolve(false),
+    () => new Date(),
+    'postgres',
+  );
   const open = await db
     .updateTable('batchExecution')
     .set((eb) => ({
       revision: eb('revision', '+', 1),
-      ...(kind === 'CANCEL' && { status: 'CANCELLING' as const, cancelRequestedAt: new Date(), cancelMode: 'ABORT' as const }),
+      ...(kind === 'CANCEL' && {
+        status: 'CANCELLING' as const,
+        cancelRequestedAt: new Date(),
+        cancelMode: 'ABORT' as const,
+      }),
       ...(kind === 'EXPIRE' && { deadlineAt: new Date() }),
       ...(kind === 'FAIL' && { stopReason: 'it cannot go on' }),
     }))
@@ -276,12 +309,13 @@ async function cancelAll({ db, id }: Scene, draw: Seeded): Promise<void> {
   if (open.length === 0) return;
   for (let cursor: number | null = 0; cursor !== null; )
     ({ cursor } = await store.closeItems(id, { cursor, running: false, closing: kind }));
-  if (draw.chance(0.5)) await new Promise((resolve) => setTimeout(resolve, 10));
+  if (draw.chance(0.5)) await turns(10);
   if (await store.fenceLanes(id, kind)) {
     for (let cursor: number | null = 0; cursor !== null; )
       ({ cursor } = await store.closeItems(id, { cursor, running: true, closing: kind }));
   }
-  if (kind === 'EXPIRE') await db.updateTable('batchExecution').set({ deadlineAt: null }).where('id', '=', id).execute();
+  if (kind === 'EXPIRE')
+    await db.updateTable('batchExecution').set({ deadlineAt: null }).where('id', '=', id).execute();
 }
 
 async function readers(scene: Scene, draw: Seeded, flag: { done: boolean }): Promise<void> {
@@ -289,10 +323,15 @@ async function readers(scene: Scene, draw: Seeded, flag: { done: boolean }): Pro
     await snapshot(scene);
     const filter = draw.pick([{}, { status: ['QUEUED' as const] }, { updatedAfterRevision: draw.between(1, 30) }]);
     const first = draw.between(0, TOTAL - 60);
-    const page = await listItems(scene.db, scene.projectId, scene.id, filter, { limit: 50, backward: false, after: [first] });
-    if (new Set(page.map(({ ordinal }) => ordinal)).size !== page.length) scene.problems.push('a page has an item twice');
+    const page = await listItems(scene.db, scene.projectId, scene.id, filter, {
+      limit: 50,
+      backward: false,
+      after: [first],
+    });
+    if (new Set(page.map(({ ordinal }) => ordinal)).size !== page.length)
+      scene.problems.push('a page has an item twice');
     if (Object.keys(filter).length === 0 && page.length < 51) scene.problems.push('a page misses an item');
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns(5);
   }
 }
 
@@ -324,7 +363,5 @@ async function snapshot({ db, id, problems }: Scene): Promise<void> {
     ),
     ...['twice', 'without', 'though', 'ahead', 'unlogged'].filter((name) => row[name] !== 0),
   ];
-  // withoutPlugins is not used: names come in camel case.
-  const camel = Object.fromEntries(Object.entries(row));
-  if (wrong.length > 0 && problems.length < 5) problems.push(`${wrong.join()}: ${JSON.stringify(camel)}`);
+  if (wrong.length > 0 && problems.length < 5) problems.push(`${wrong.join()}: ${JSON.stringify(row)}`);
 }
