@@ -2,7 +2,7 @@
 import { createApp } from './app.ts';
 import { ConfigError, processConfig } from './config.ts';
 import { DataFolderInUseError } from './store/folder-lock.ts';
-import { PendingMigrationsError } from './store/migrate.ts';
+import { NewerSchemaError, PendingMigrationsError } from './store/migrate.ts';
 import { UnusableServerError } from './store/postgres.ts';
 
 /** Runs the service as this process; what keeps it from starting is printed, and ends it. */
@@ -34,6 +34,6 @@ async function start(): Promise<void> {
 /** Whether the message alone tells the operator what to change; of anything else the stack is wanted too. */
 function saysAll(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
-  const ours = [ConfigError, DataFolderInUseError, UnusableServerError, PendingMigrationsError];
+  const ours = [ConfigError, DataFolderInUseError, UnusableServerError, PendingMigrationsError, NewerSchemaError];
   return ours.some((kind) => error instanceof kind) || Reflect.get(error, 'syscall') === 'listen';
 }

@@ -1,6 +1,6 @@
 /** The flush: everything a lane's attempts produced, written in one statement. */
 import { sql } from 'kysely';
-import type { ExecutionStatus } from '../domain/states.ts';
+import { type ExecutionStatus, isFinalExecution } from '../domain/states.ts';
 import type { HeldLane, SettleAnswer, Settlement } from '../engine/ports.ts';
 import { COUNT_CHANGES, closing, countMove, knownChanges } from './count-moves.ts';
 import type { Db } from './database.ts';
@@ -45,8 +45,11 @@ export async function settle(db: Db, lane: HeldLane, settlement: Settlement, now
   if (crossed.length === 0) return answer;
   const ordinals = new Set(crossed.map(({ ordinal }) => ordinal));
   const moves = settlement.moves.filter(({ ordinal }) => ordinals.has(ordinal));
+  // No item has failed before its first call.
   const rest = { ...settlement, moves, results: crossed, failures: [] };
   const later = await write(db, lane, { stretches: [], rest }, now);
+  // The first has ended the execution.
+  if (!later.held && isFinalExecution(answer.status)) return answer;
   return {
     ...later,
     refused: [...answer.refused.filter((ordinal) => !ordinals.has(ordinal)), ...later.refused],

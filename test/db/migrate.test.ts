@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterEach, expect, inject, test } from 'vitest';
 import { openDatabase } from '../../src/store/database.ts';
-import { migrateToLatest, PendingMigrationsError, requireMigrated } from '../../src/store/migrate.ts';
+import { migrateToLatest, NewerSchemaError, PendingMigrationsError, requireMigrated } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { databaseUrl, runStatement } from '../support/postgres-server.ts';
 
@@ -70,4 +70,7 @@ test('one migration that is missing is named, and one that is not known here is 
   await sql`update kysely_migration set name = '9999_of_a_newer_version' where name = ${last}`.execute(db);
   await expect(requireMigrated(db)).rejects.toThrow(last);
   await expect(migrateToLatest(db)).rejects.toThrow('9999_of_a_newer_version');
+  await sql`insert into kysely_migration (name, timestamp) values (${last}, '')`.execute(db);
+  await expect(requireMigrated(db)).rejects.toThrow(NewerSchemaError);
+  await expect(requireMigrated(db)).rejects.toThrow('9999_of_a_newer_version');
 });

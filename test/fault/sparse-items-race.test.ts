@@ -1,9 +1,8 @@
 /** Everyone who touches items without rows of their own, at once: each item stays in one place, and none is lost. */
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
-import { itemError } from '../../src/domain/item-error.ts';
 import { isFinalExecution } from '../../src/domain/states.ts';
-import type { ClaimedItem, HeldLane, ItemMove, LaneStore, ResultRow, Settlement } from '../../src/engine/ports.ts';
+import type { ClaimedItem, HeldLane, LaneStore } from '../../src/engine/ports.ts';
 import { cancelItems } from '../../src/store/cancel-items.ts';
 import { appendCorrection, findPresentResult } from '../../src/store/corrections.ts';
 import type { Db } from '../../src/store/database.ts';
@@ -11,6 +10,7 @@ import { listItems } from '../../src/store/item-reads.ts';
 import { createLaneStore } from '../../src/store/lane-store.ts';
 import { moveRoundChunk, openRound } from '../../src/store/rounds.ts';
 import { freshPostgres } from '../support/databases.ts';
+import { drawFlush, halves } from '../support/drawn-flush.ts';
 import { makeExecution, makeInputs, makeItems, makeProject } from '../support/rows.ts';
 import { type Seeded, seeded } from '../support/seeded.ts';
 
@@ -150,7 +150,7 @@ async function works(scene: Scene, no: number, round: number, draw: Seeded): Pro
         await turns(3);
         continue;
       }
-      const flush = flushOf([...held.values()], round, draw);
+      const flush = drawFlush([...held.values()], round, draw);
       if (flush.moves.length === 0) continue;
       // As the recorder does: what was written is taken for the item's state, and a lost answer is followed by the same again.
       if (draw.chance(0.1)) {
@@ -192,7 +192,7 @@ async function zombie(
   draw: Seeded,
 ): Promise<void> {
   await turns(draw.between(0, 15));
-  const flush = flushOf(items, round, draw);
+  const flush = drawFlush(items, round, draw);
   if (flush.moves.length > 0) await store.settle(lane, flush);
   await store.claim(
     lane,
@@ -200,55 +200,6 @@ async function zombie(
     40,
     new Date(),
   );
-}
-
-function halves(flush: Settlement): Settlement[] {
-  const middle = flush.moves.length >> 1;
-  if (middle === 0) return [];
-  return [flush.moves.slice(0, middle), flush.moves.slice(middle)].map((moves) => {
-    const own = new Set(moves.map(({ ordinal }) => ordinal));
-    const mine = <Row extends { ordinal: number }>(rows: readonly Row[]) =>
-      rows.filter(({ ordinal }) => own.has(ordinal));
-    return { ...flush, moves, results: mine(flush.results), failures: mine(flush.failures) };
-  });
-}
-
-function flushOf(items: readonly ClaimedItem[], round: number, draw: Seeded): Settlement {
-  const at = new Date();
-  const startedAt = new Date(at.getTime() - 5);
-  const [moves, results, failures]: [ItemMove[], ResultRow[], Settlement['failures'][number][]] = [[], [], []];
-  const quiet = draw.chance(0.6);
-  for (const item of items) {
-    const { ordinal, status, attempt, charged, deaths } = item;
-    if (draw.chance(quiet ? 0.02 : 0.3)) continue;
-    const kind = quiet || draw.chance(0.7) ? 'succeed' : draw.pick(['run', 'fail', 'retry', 'return']);
-    const base = {
-      ...{ ordinal, was: status, wasTier: 0, tier: 0, charged, deaths, runAfter: null, error: null, flawed: false },
-      ...{
-        attempt: status === 'RUNNING' ? attempt : attempt + 1,
-        startedAt: item.startedAt ?? startedAt,
-        endedAt: null,
-      },
-    };
-    const error = itemError('RUNTIME', 'no', 'no', { stage: 'agent' });
-    const failure = { ordinal, tier: 0, attempt: base.attempt, error, startedAt, at, usage: null };
-    if (kind === 'succeed') {
-      moves.push({ ...base, to: 'SUCCEEDED', endedAt: at });
-      results.push({
-        ...{ ordinal, tier: 0, attempt: base.attempt, data: `{"of":${ordinal},"round":${round}}`, fieldErrors: null },
-        ...{ artifacts: null, contentHash: null, startedAt: base.startedAt, at, score: null, usage: null },
-      });
-    } else if (kind === 'run' && status === 'QUEUED') moves.push({ ...base, to: 'RUNNING' });
-    else if (kind === 'return' && status === 'RUNNING') moves.push({ ...base, to: 'QUEUED' });
-    else if (kind === 'fail') {
-      moves.push({ ...base, to: 'FAILED', endedAt: at, error });
-      failures.push(failure);
-    } else if (kind === 'retry') {
-      moves.push({ ...base, to: 'RETRYING', runAfter: new Date(at.getTime() + 5), error });
-      failures.push(failure);
-    }
-  }
-  return { round, tiers: 1, moves, results, failures };
 }
 
 async function cancels(scene: Scene, draw: Seeded, flag: { done: boolean }, round: number): Promise<void> {
