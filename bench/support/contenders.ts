@@ -35,7 +35,7 @@ export const peersAreInstalled = (): boolean => existsSync(path.join(PEERS_FOLDE
 
 const AGENTS = { BATCHYARD_AGENTS_DIR: path.join(import.meta.dirname, '..', 'agents') };
 /** Items that are done before the clock runs, so that nobody is measured while the compiler warms up. */
-export const warmUpOf = (items: number): number => Math.min(items, 20_000);
+export const warmUpOf = (items: number): number => Math.min(items, 50_000);
 
 const batchyardWith = (name: string, agent: string): Contender => ({
   name,
