@@ -116,8 +116,7 @@ export const ItemType = builder.objectRef<Item>('BatchItem').implement({
       resolve: ({ startedAt, endedAt }) => millisecondsOf(startedAt, endedAt),
     }),
     revision: t.exposeInt('revision', {
-      description:
-        'The revision of the execution that last changed it; at most that which took it in while nothing has.',
+      description: 'The revision of the execution that last changed it, or took it in.',
     }),
     data: t.field({
       type: 'JSON',

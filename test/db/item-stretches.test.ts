@@ -161,6 +161,28 @@ describeDatabases('items without rows of their own', (open, kind) => {
     expect(await statusesOf(id)).toHaveLength(60);
   });
 
+  test('an item of which nothing has happened has the revision that took it in', async () => {
+    const harness = await startEngine(db);
+    const done = Promise.withResolvers<void>();
+    const id = await harness.create(1_300, () => done.promise, { concurrency: 1 });
+    await harness.sealed(id);
+    const chunks = await db
+      .selectFrom('executionChange')
+      .select(['revision', 'ordinals'])
+      .where('executionId', '=', id)
+      .where('appendedFrom', 'is not', null)
+      .execute();
+    expect(chunks.length).toBeGreaterThan(2);
+    for (const { revision, ordinals } of chunks) {
+      const keys = [ordinals[1], ordinals.at(-1)].map((ordinal = -1) => ({ executionId: id, ordinal }));
+      const items = await findItems(db, harness.actor.projectId, keys);
+      expect(items.map((item) => [item.status, item.revision])).toEqual([['QUEUED', revision], ['QUEUED', revision]]);
+    }
+    done.resolve();
+    await harness.ended(id, 60_000);
+    await stopAll(db, [harness]);
+  });
+
   test('after whatever happens, all ways to read an item agree, and each item is in one place', async () => {
     const draw = seeded(7);
     const { id, lane } = await untouched(500);

@@ -25,5 +25,8 @@ describeDatabases('random schedules', (open, kind) => {
     // Else the agents did not misbehave in all the ways that they should; fifty schedules need not have all: whether a
     // process dies three times under one item depends on who is quicker.
     expect(schedules < 100 ? [] : CODES.filter((code) => !seen.has(code))).toEqual([]);
+    // Nor did any items succeed side by side.
+    const stretches = await db.selectFrom('itemStretch').select('first').limit(1).execute();
+    expect(schedules < 50 ? 1 : stretches.length).toBe(1);
   }, 600_000);
 });
