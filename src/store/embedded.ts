@@ -8,7 +8,7 @@ import { EmbeddedSession } from './embedded-session.ts';
 import { EmbeddedSocket } from './embedded-socket.ts';
 import { type EmbeddedThread, giveThread, takeThread } from './embedded-thread.ts';
 import { type FolderLock, lockFolder, makePrivate } from './folder-lock.ts';
-import { prepareRawStatements } from './prepared.ts';
+import { planByIndex, prepareRawStatements } from './prepared.ts';
 import type { Database } from './tables.ts';
 import { TYPES } from './type-parsers.ts';
 import { nameOutagesOf } from './unavailable.ts';
@@ -103,6 +103,7 @@ async function embeddedDatabase(thread: EmbeddedThread, onError: (error: unknown
   prepareRawStatements(client);
   nameOutagesOf(client);
   await client.connect();
+  planByIndex(client);
   let lastStatementAt = 0;
   const db = new Kysely<Database>({
     dialect: new PostgresDialect({ pool: new EmbeddedSession(client) }),

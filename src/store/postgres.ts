@@ -12,7 +12,7 @@ import {
   limitAnswers,
   STATEMENT_TIMEOUT_MS,
 } from './answer-limit.ts';
-import { prepareRawStatements } from './prepared.ts';
+import { planByIndex, prepareRawStatements } from './prepared.ts';
 import type { Database } from './tables.ts';
 import { TYPES } from './type-parsers.ts';
 import { nameOutages } from './unavailable.ts';
@@ -69,6 +69,7 @@ export async function openPostgres(
     client.on('error', options.onIdleError);
     prepareRawStatements(client);
     limitAnswers(client, options.answerLimits ?? ANSWER_LIMITS);
+    planByIndex(client);
   });
   nameOutages(pool);
   const db = new Kysely<Database>({

@@ -176,7 +176,10 @@ describeDatabases('items without rows of their own', (open, kind) => {
     for (const { revision, ordinals } of chunks) {
       const keys = [ordinals[1], ordinals.at(-1)].map((ordinal = -1) => ({ executionId: id, ordinal }));
       const items = await findItems(db, harness.actor.projectId, keys);
-      expect(items.map((item) => [item.status, item.revision])).toEqual([['QUEUED', revision], ['QUEUED', revision]]);
+      expect(items.map((item) => [item.status, item.revision])).toEqual([
+        ['QUEUED', revision],
+        ['QUEUED', revision],
+      ]);
     }
     done.resolve();
     await harness.ended(id, 60_000);

@@ -38,8 +38,8 @@ describe.each(['force_custom_plan', 'force_generic_plan'])('the statements of a 
     await fresh.close();
   });
 
-  const run = async (total: number, tiers = 1): Promise<string> => {
-    const agents = Array.from({ length: tiers }, () => () => Promise.resolve({ ok: true }));
+  const run = async (total: number, tiers = 1, data: unknown = { ok: true }): Promise<string> => {
+    const agents = Array.from({ length: tiers }, () => () => Promise.resolve(data));
     const id = await harness.create(total, agents, { concurrency: 100 });
     expect((await harness.ended(id, 60_000)).status).toBe('COMPLETED');
     return id;
@@ -68,6 +68,16 @@ describe.each(['force_custom_plan', 'force_generic_plan'])('the statements of a 
       const read = (await readOf(table)) - (before.get(table) ?? 0);
       expect([table, read]).toEqual([table, expect.toSatisfy(isFew)]);
     }
+  });
+
+  test('and of one with large results where they know that hardly any item has a row', async () => {
+    await run(2_000);
+    await sql`analyze`.execute(db);
+    // Their plans are made while there are few rows, and are kept.
+    for (let times = 0; times < 8; times += 1) await run(2, 1, 'x'.repeat(3_000));
+    const before = await readOf('batch_item');
+    await run(ITEMS, 1, 'x'.repeat(3_000));
+    expect((await readOf('batch_item')) - before).toBeLessThan(ITEMS * FETCHES);
   });
 
   test.each(['none', 'those of an execution that has ended'])(
