@@ -86,7 +86,11 @@ test('a process that was stopped while another took its lane writes nothing once
   const read = () => db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const lanes = () => db.selectFrom('executionLane').select('epoch').where('executionId', '=', id).execute();
   const held = HELD_FROM + CONCURRENCY;
-  await until(async () => (await calls(first.pid)) === held && (await read()).running === CONCURRENCY, STEP_MS);
+  await until(async () => {
+    // Before the last flush as many run of those that came earlier.
+    const { running: now, succeeded } = await read();
+    return (await calls(first.pid)) === held && succeeded === HELD_FROM && now === CONCURRENCY;
+  }, STEP_MS);
   const before = await lanes();
 
   first.child.kill('SIGSTOP');
