@@ -34,7 +34,8 @@ export interface OpenDatabase {
  *
  * Embedded: locks the data folder, migrates, and keeps the tables vacuumed until it is closed; throws
  * DataFolderInUseError when another process has the folder. PostgreSQL: throws UnusableServerError for a server
- * that is too old, PendingMigrationsError when `npm run migrate` is due and NewerSchemaError when a newer version has been here.
+ * that is too old, PendingMigrationsError when `npm run migrate` is due and NewerSchemaError when a newer version has been
+ * here.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<OpenDatabase> {
   return options.databaseUrl === null
