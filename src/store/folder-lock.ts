@@ -18,6 +18,9 @@ export class DataFolderInUseError extends Error {
   }
 }
 
+/** The locks of this process: one that only its holder knew would be dropped as garbage, with the folder still in use. */
+const held = new Set<DatabaseSync>();
+
 /** A lock that is held; `release` may be called twice. */
 export interface FolderLock {
   release(): void;
@@ -45,9 +48,10 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     throw error;
   }
   await makePrivate(file);
+  held.add(lock);
   return {
     release: () => {
-      if (lock.isOpen) lock.close();
+      if (held.delete(lock)) lock.close();
     },
   };
 }

@@ -1,6 +1,9 @@
 /** One data folder, one opener: a second one would destroy the files of the first. */
 import { mkdirSync, statSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { DataFolderInUseError, lockFolder } from '../../src/store/folder-lock.ts';
 import { dataFolder, startDatabaseProcess, temporaryFolder } from '../support/data-folder.ts';
@@ -38,6 +41,18 @@ test('the same process is refused too, through a link as well, until the lock is
   lock.release();
   lock.release();
   (await lockFolder(link)).release();
+});
+
+test('a lock holds although nobody refers to it any more', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const folder = temporaryFolder();
+  await lockFolder(folder);
+  for (let no = 0; no < 5; no += 1) {
+    collectGarbage();
+    await turn();
+  }
+  await expect(lockFolder(folder)).rejects.toThrow(DataFolderInUseError);
 });
 
 test('a locked folder is readable by its owner only', async () => {
