@@ -4,7 +4,7 @@ import { type Datasource, holdsResults } from '../domain/model.ts';
 import type { PrepareAnswer } from '../engine/ports.ts';
 import { findExecutionDatasource } from '../store/datasources.ts';
 import { analyzeItems, appendItems, findUnfrozen, sealItems, type Unfrozen } from '../store/freeze.ts';
-import { appendResultItems, appendStoredItems } from '../store/freeze-stored.ts';
+import { appendResultItems, appendStoredItems, LONGEST_SPAN } from '../store/freeze-stored.ts';
 import { moveRoundChunk } from '../store/rounds.ts';
 import type { ElementChunk, ServiceDeps } from './ports.ts';
 
@@ -73,8 +73,8 @@ async function appendNext(
   const isResults = holdsResults(datasource);
   const first = unfrozen.total === 0 ? FIRST_CHUNK : null;
   if (datasource.kind !== 'FOLDER' && isPlain && !(isResults && elementIds !== undefined)) {
-    // Rows of our own that need no look from here: they are copied inside the database.
-    const limit = first ?? COPIED_ROWS[deps.kind ?? 'embedded'];
+    // Rows of our own that need no look from here.
+    const limit = first ?? (isResults ? COPIED_ROWS[deps.kind ?? 'embedded'] : LONGEST_SPAN);
     const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit };
     const append = isResults ? appendResultItems : appendStoredItems;
     const { found, revision, total } = await append(deps.db, executionId, chunk, deps.now());

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Item } from '../domain/model.ts';
 import type { Db } from './database.ts';
+import { inputAt } from './item-inputs.ts';
 import { ITEM_COLUMNS } from './item-rows.ts';
 import { itemAt } from './item-stretches.ts';
 import { rowsOf } from './statement-name.ts';
@@ -47,9 +48,7 @@ export async function newestChanges(
   const items = db
     .selectFrom(newest)
     .innerJoinLateral(itemAt(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('i'), (join) => join.onTrue())
-    .innerJoin('batchItemInput as n', (join) =>
-      join.onRef('n.executionId', '=', 'k.executionId').onRef('n.ordinal', '=', 'k.ordinal'),
-    )
+    .innerJoinLateral(inputAt(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('n'), (join) => join.onTrue())
     .select([...ITEM_COLUMNS, 'k.truncated'])
     .orderBy('k.revision', 'desc')
     .orderBy('k.place');

@@ -1,7 +1,21 @@
-/** The frozen inputs of items. */
-import { sql } from 'kysely';
+/**
+ * The frozen inputs of items: copies, and elements that are as they were; see `migrations/0013_input_spans.ts`.
+ *
+ * Copies are in `batch_item_input`. A row of `input_span` stands for the inputs of items whose elements are side by side.
+ */
+import { type RawBuilder, sql } from 'kysely';
 import type { DocumentName } from '../domain/model.ts';
 import type { Db } from './database.ts';
+import type { Column } from './item-stretches.ts';
+import type { BatchItemInputTable } from './item-tables.ts';
+
+/** The input of the item at an ordinal, in the columns of `batch_item_input`; no row where the execution has none. */
+export const inputAt = (executionId: Column, ordinal: Column): RawBuilder<BatchItemInputTable> =>
+  sql`input_at(${executionId}, ${ordinal})`;
+
+/** The inputs of the items from an ordinal to before another, in no order. */
+export const inputsBetween = (executionId: Column, start: Column, stop: Column): RawBuilder<BatchItemInputTable> =>
+  sql`inputs_between(${executionId}, ${start}, ${stop})`;
 
 /** What was listed of an item's element when it was frozen. */
 export interface InputRow {
@@ -34,21 +48,16 @@ export async function readInputs(
 ): Promise<readonly InputRow[]> {
   const [first = 0, last = 0] = [ordinals.at(0), ordinals.at(-1)];
   const isStretch = ordinals.every((ordinal, index) => ordinal === first + index);
-  // The id is hidden from the planner in `x`: statistics that do not know it yet promise a single row, by any index.
   const { rows } = isStretch
     ? // As a claim on a fresh execution is: read in one go, in half the time.
       await sql<{ inputs: InputTuple[] | null }>`/* readInputStretch */
-    with x as materialized (select ${executionId}::text as id)
-    ${TUPLES} from x, lateral (
-      select ordinal, element_id, filename, media_type, metadata, document_names from batch_item_input
-      where execution_id = x.id and ordinal between ${first}::int and ${last}::int offset 0
-    ) i`.execute(db.withoutPlugins())
-    : // Raw: one array instead of a parameter each; `abs` makes the planner look each up by key (see `settle`).
+    ${TUPLES} from ${inputsBetween(executionId, sql`${first}::int`, sql`${last}::int + 1`)} as i`.execute(
+        db.withoutPlugins(),
+      )
+    : // Raw: one array instead of a parameter each.
       await sql<{ inputs: InputTuple[] | null }>`/* readInputs */
-    with x as materialized (select ${executionId}::text as id)
-    ${TUPLES} from x cross join unnest(${ordinals}::int[]) as u(ordinal)
-    join batch_item_input i on i.execution_id = x.id and i.ordinal = u.ordinal
-    where abs(u.ordinal) = u.ordinal`.execute(db);
+    ${TUPLES} from unnest(${ordinals}::int[]) as u(ordinal)
+    cross join lateral ${inputAt(executionId, sql`u.ordinal`)} as i`.execute(db);
   return (rows[0]?.inputs ?? []).map(([ordinal, elementId, filename, mediaType, metadata, documentNames]) => ({
     ...{ ordinal, elementId, filename, mediaType, metadata, documentNames },
   }));

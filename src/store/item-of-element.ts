@@ -2,7 +2,8 @@
 import { sql } from 'kysely';
 import type { Item } from '../domain/model.ts';
 import type { Db } from './database.ts';
-import { findItems, selectItem } from './item-rows.ts';
+import { inputAt, inputsBetween } from './item-inputs.ts';
+import { findItems } from './item-rows.ts';
 import { named } from './statement-name.ts';
 
 /**
@@ -21,10 +22,15 @@ export async function findItemOfElement(
   const ordinal = await searchByPlace(db, executionId, elementId);
   const [item] = ordinal === null ? [] : await findItems(db, projectId, [{ executionId, ordinal }]);
   if (item?.elementId === elementId) return item;
-  return await selectItem(named(db, 'findItemOfElement'), projectId)
-    .where('n.executionId', '=', executionId)
+  const found = await named(db, 'findItemOfElement')
+    .selectFrom('batchExecution as x')
+    .innerJoinLateral(inputsBetween(sql.ref('x.id'), 0, sql.ref('x.total')).as('n'), (join) => join.onTrue())
+    .select(['n.executionId', 'n.ordinal'])
+    .where('x.id', '=', executionId)
+    .where('x.projectId', '=', projectId)
     .where('n.elementId', '=', elementId)
     .executeTakeFirst();
+  return found === undefined ? undefined : (await findItems(db, projectId, [found]))[0];
 }
 
 /** Where the item must be if all elements that were looked at on the way are still there; null: nothing says where. */
@@ -42,8 +48,8 @@ with recursive x as materialized (
     case when seen.position < x.position then high else middle end
   from search cross join x cross join lateral (select (low + high) / 2 as middle) m
   left join lateral (
-    select e.position from batch_item_input n join data_element e on e.datasource_id = x.datasource_id and e.id = n.element_id
-    where n.execution_id = x.id and n.ordinal = m.middle
+    select e.position from ${inputAt(sql`x.id`, sql`m.middle`)} n
+    join data_element e on e.datasource_id = x.datasource_id and e.id = n.element_id
   ) seen on true
   where low < high
 )

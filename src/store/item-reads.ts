@@ -6,6 +6,7 @@ import type { Page } from '../domain/page.ts';
 import type { ItemStatus } from '../domain/states.ts';
 import type { Db } from './database.ts';
 import { itemConditions } from './item-conditions.ts';
+import { inputsBetween } from './item-inputs.ts';
 import { findItems, type ItemKey, selectItem, selectItemRow } from './item-rows.ts';
 import { itemsBetween } from './item-stretches.ts';
 import { keysetPage } from './keyset.ts';
@@ -19,7 +20,7 @@ const MAX_SPAN = 64_000;
 /**
  * One page of an execution's items by `ordinal`, as `Page` says; its key is `[ordinal]`.
  *
- * What an index finds, and what needs no search, is one statement. Else the items are looked through in growing spans
+ * What an index finds is one statement. What needs no search is looked up by its ordinals; else the items are looked through in growing spans
  * of ordinals until the page is full: the planner, whose statistics are from when all were QUEUED, would read and sort
  * all of them for a status that it takes for rare (measured with 100,000 items: 0.8 s instead of 3 ms).
  */
@@ -36,28 +37,24 @@ export async function listItems(
   if (isIndexed(others)) {
     let rows = selectItemRow(named(db, 'listItems'), projectId)
       .where('i.executionId', '=', executionId)
-      .where('n.executionId', '=', executionId)
       // The condition of the partial index, for the planner to see.
       .where(isErring(others) ? 'i.errorCode' : 'i.runAfter', 'is not', null);
     for (const condition of itemConditions(others)) rows = rows.where(condition);
     if (since !== null) rows = rows.where(await changedAfter(db, executionId, since));
-    // Said of both tables: a merge join would else read the other one from its start.
-    if (page.after !== null) rows = rows.where('n.ordinal', page.backward ? '<' : '>', Number(page.after[0]));
     return await keysetPage(rows, ['i.ordinal'], page).execute();
   }
   const isFew = since !== null && (isAlone || (await hasFewChanges(db, executionId, since)));
-  if (isFew || isAlone || others.filename != null) {
-    let items = selectItem(named(db, 'listItems'), projectId).where('n.executionId', '=', executionId);
+  if (isFew) {
+    const changed = changedSince(db, executionId, since, page, isAlone).as('k');
+    let items = selectItem(named(db, 'listItems'), projectId, changed);
     for (const condition of itemConditions(others)) items = items.where(condition);
-    if (isFew) items = items.where('n.ordinal', 'in', changedSince(db, executionId, since, page, isAlone));
-    else if (since !== null) items = items.where(await changedAfter(db, executionId, since));
-    return await keysetPage(items, ['n.ordinal'], page).execute();
+    return await keysetPage(items, ['k.ordinal'], page).execute();
   }
   const conditions = [
     ...itemConditions(others),
     ...(since === null ? [] : [await changedAfter(db, executionId, since)]),
   ];
-  return await pageInSpans(db, projectId, executionId, conditions, page);
+  return await pageInSpans(db, projectId, executionId, { conditions, asksInputs: others.filename != null }, page);
 }
 
 /** The page read in two steps: the ordinals that match, span by span, and then their items. */
@@ -65,7 +62,7 @@ async function pageInSpans(
   db: Db,
   projectId: string,
   executionId: string,
-  conditions: readonly RawBuilder<boolean>[],
+  { conditions, asksInputs }: { readonly conditions: readonly RawBuilder<boolean>[]; readonly asksInputs: boolean },
   page: Page,
 ): Promise<Item[]> {
   const execution = await named(db, 'listItems')
@@ -78,10 +75,20 @@ async function pageInSpans(
   const found: ItemKey[] = [];
   // What is left to look at: ordinals from `from` up to and without `to`.
   let [from, to] = page.backward ? [0, Math.min(key ?? total, total)] : [(key ?? -1) + 1, total];
+  if (conditions.length === 0) {
+    // All of them match.
+    const first = page.backward ? Math.max(to - page.limit - 1, 0) : from;
+    const length = Math.max(Math.min(page.limit + 1, to - first), 0);
+    found.push(...Array.from({ length }, (_, index) => ({ executionId, ordinal: first + index })));
+    from = to;
+  }
   for (let span = FIRST_SPAN; found.length <= page.limit && from < to; span = Math.min(span * 4, MAX_SPAN)) {
     const [start, end] = page.backward ? [Math.max(to - span, from), to] : [from, Math.min(from + span, to)];
     let matching = named(db, 'listItems')
       .selectFrom(itemsBetween(executionId, start, end).as('i'))
+      .$if(asksInputs, (query) =>
+        query.innerJoin(inputsBetween(executionId, start, end).as('n'), 'n.ordinal', 'i.ordinal'),
+      )
       .select(['i.executionId', 'i.ordinal'])
       .orderBy('i.ordinal', page.backward ? 'desc' : 'asc')
       .limit(page.limit + 1 - found.length);
@@ -105,7 +112,7 @@ async function pageInSpans(
 const changedSince = (db: Db, executionId: string, since: number, page: Page, isLimited: boolean) =>
   db
     .selectFrom(['executionChange as c', sql<{ ordinal: number }>`unnest(c.ordinals)`.as<'o'>(sql`o(ordinal)`)])
-    .select('o.ordinal')
+    .select(['c.executionId', 'o.ordinal'])
     .distinct()
     .where('c.executionId', '=', executionId)
     .where('c.revision', '>', since)

@@ -1,7 +1,8 @@
 /** Reading items' rows: the columns of a domain Item, and the query all readers start from. */
-import { sql } from 'kysely';
+import { type AliasedExpression, sql } from 'kysely';
 import type { Item } from '../domain/model.ts';
 import type { Db } from './database.ts';
+import { inputAt } from './item-inputs.ts';
 import { itemAt } from './item-stretches.ts';
 import { named } from './statement-name.ts';
 
@@ -30,12 +31,13 @@ export const ITEM_COLUMNS = [
   'i.endedAt',
 ] as const;
 
-/** The items of a project's executions, as domain objects; callers say which inputs `n`, and add order and limit. */
-export function selectItem(db: Db, projectId: string) {
+/** The items of a project's executions that are named, as domain objects; callers add conditions, order and limit. */
+export function selectItem(db: Db, projectId: string, keys: AliasedExpression<ItemKey, 'k'>) {
   return db
-    .selectFrom('batchItemInput as n')
-    .innerJoin('batchExecution as x', 'x.id', 'n.executionId')
-    .innerJoinLateral(itemAt(sql.ref('n.executionId'), sql.ref('n.ordinal')).as('i'), (join) => join.onTrue())
+    .selectFrom(keys)
+    .innerJoin('batchExecution as x', 'x.id', 'k.executionId')
+    .innerJoinLateral(itemAt(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('i'), (join) => join.onTrue())
+    .innerJoinLateral(inputAt(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('n'), (join) => join.onTrue())
     .select(ITEM_COLUMNS)
     .where('x.projectId', '=', projectId);
 }
@@ -44,10 +46,8 @@ export function selectItem(db: Db, projectId: string) {
 export function selectItemRow(db: Db, projectId: string) {
   return db
     .selectFrom('batchItem as i')
-    .innerJoin('batchItemInput as n', (join) =>
-      join.onRef('n.executionId', '=', 'i.executionId').onRef('n.ordinal', '=', 'i.ordinal'),
-    )
     .innerJoin('batchExecution as x', 'x.id', 'i.executionId')
+    .innerJoinLateral(inputAt(sql.ref('i.executionId'), sql.ref('i.ordinal')).as('n'), (join) => join.onTrue())
     .select(ITEM_COLUMNS)
     .where('x.projectId', '=', projectId);
 }
@@ -65,9 +65,5 @@ export const keysRelation = (keys: readonly ItemKey[]) =>
 /** The items with these keys, in no certain order; a key of another project or of nothing is left out. */
 export async function findItems(db: Db, projectId: string, keys: readonly ItemKey[]): Promise<Item[]> {
   if (keys.length === 0) return [];
-  return await selectItem(named(db, 'findItems'), projectId)
-    .innerJoin(keysRelation(keys), (join) =>
-      join.onRef('k.executionId', '=', 'n.executionId').onRef('k.ordinal', '=', 'n.ordinal'),
-    )
-    .execute();
+  return await selectItem(named(db, 'findItems'), projectId, keysRelation(keys)).execute();
 }

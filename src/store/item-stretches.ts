@@ -12,7 +12,8 @@ import type { BatchItemTable, ItemResultTable } from './item-tables.ts';
 /** Most items of a stretch; the table holds it to that. */
 export const LONGEST_STRETCH = 128;
 
-type Column = RawBuilder<unknown> | string | number;
+/** An argument of a function of the database: a value, or a column of the statement. */
+export type Column = RawBuilder<unknown> | string | number;
 
 /** The item at an ordinal, in the columns of `batch_item`; no row where the execution has none. */
 export const itemAt = (executionId: Column, ordinal: Column): RawBuilder<BatchItemTable> =>

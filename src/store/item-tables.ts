@@ -45,6 +45,18 @@ export interface BatchItemInputTable {
   contentHash: string | null;
 }
 
+/** Items side by side whose inputs are elements side by side. */
+export interface InputSpanTable {
+  executionId: string;
+  first: number;
+  last: number;
+  datasourceId: string;
+  /** The position of the first element. */
+  place: number;
+  /** Whether some of the items have a row in `batch_item_input`, which is then right. */
+  copied: Generated<boolean>;
+}
+
 export interface ItemResultTable {
   executionId: string;
   ordinal: number;

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { ErrorCategory } from '../domain/item-error.ts';
 import type { ItemStatus } from '../domain/states.ts';
 import type { Db } from './database.ts';
+import { inputsBetween } from './item-inputs.ts';
 import { itemsBetween, stretchedResults } from './item-stretches.ts';
 
 /** An item as it is exported; user JSON as the text that is stored. */
@@ -73,7 +74,7 @@ with s as materialized (
       + coalesce(pg_column_size(r.artifacts), 0) + coalesce(pg_column_size(f.message), 0)
       + coalesce(pg_column_size(f.details), 0)) over (order by i.ordinal) as bytes
   from ${itemsBetween(executionId, after + 1, end)} as i
-  join batch_item_input n on n.execution_id = i.execution_id and n.ordinal = i.ordinal
+  join ${inputsBetween(executionId, after + 1, end)} as n on n.ordinal = i.ordinal
   left join s on s.ordinal = i.ordinal
   left join lateral (
     select tier, round, data, field_errors, artifacts from item_result
@@ -87,8 +88,7 @@ with s as materialized (
     where execution_id = i.execution_id and ordinal = i.ordinal
     order by round desc, tier desc, attempt desc limit 1
   ) f on i.status in ('FAILED', 'RETRYING')
-  where n.execution_id = ${executionId} and n.ordinal > ${after} and n.ordinal < ${end}
-    and exists (select 1 from batch_execution x where x.id = ${executionId} and x.project_id = ${projectId})
+  where exists (select 1 from batch_execution x where x.id = ${executionId} and x.project_id = ${projectId})
 )
 select ordinal, element_id, filename, metadata::text as metadata, status, tier, attempt, retry_count, started_at,
   ended_at, data::text as data, correction, field_errors::text as field_errors, case when artifacts is not null then (

@@ -8,6 +8,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { parseItemId } from '../domain/ids.ts';
 import { presentData } from './corrections.ts';
+import { inputAt } from './item-inputs.ts';
 
 /** Which items to look at: those behind one, and of the executions that were made before one. */
 export interface ResultsRange {
@@ -67,8 +68,7 @@ export const madeBefore = (executionId: string | null): RawBuilder<unknown> =>
 
 /** The input `n` of an item `i`, and its result `r`: the newest of the tier `i.tier`, as corrected. */
 export const INPUT_AND_RESULT = sql`join lateral (
-    select filename, metadata from batch_item_input
-    where execution_id = i.execution_id and ordinal = i.ordinal offset 0
+    select filename, metadata from ${inputAt(sql`i.execution_id`, sql`i.ordinal`)} offset 0
   ) n on true
   join lateral (
     select ${presentData('newest')} as data, newest.at from (

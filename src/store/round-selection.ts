@@ -12,6 +12,7 @@ import {
 } from '../domain/retry-selection.ts';
 import type { Db } from './database.ts';
 import { itemConditions } from './item-conditions.ts';
+import { inputsBetween } from './item-inputs.ts';
 import { itemsBetween } from './item-stretches.ts';
 
 /** Ordinals that one statement of counting or moving looks at, so that none takes long on a large execution. */
@@ -64,7 +65,7 @@ export const itemsOf = (
   isResubmit(selection) || selection.filter?.filename == null
     ? sql`${itemsBetween(executionId, start, stop)} as i`
     : sql`${itemsBetween(executionId, start, stop)} as i
-      join batch_item_input n on n.execution_id = i.execution_id and n.ordinal = i.ordinal`;
+      join ${inputsBetween(executionId, start, stop)} as n on n.ordinal = i.ordinal`;
 
 /** Whether the kind of round could take item `i`, as far as its status says. */
 export const mayTake = (selection: RoundSelection): RawBuilder<boolean> =>

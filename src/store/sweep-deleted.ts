@@ -17,6 +17,7 @@ export const SWEPT = {
     { table: 'item_stretch', owner: 'execution_id', order: 'first', large: 'data' },
     { table: 'execution_change', owner: 'execution_id', order: 'revision' },
     { table: 'batch_item_input', owner: 'execution_id', order: 'ordinal' },
+    { table: 'input_span', owner: 'execution_id', order: 'first' },
     { table: 'batch_item', owner: 'execution_id', order: 'ordinal' },
   ],
   DATASOURCE: [{ table: 'data_element', owner: 'datasource_id', order: 'position', large: 'documents' }],

@@ -20,6 +20,7 @@ import type {
   BatchItemInputTable,
   BatchItemTable,
   ExecutionUsageTable,
+  InputSpanTable,
   ItemCancelTable,
   ItemCorrectionTable,
   ItemFailureTable,
@@ -57,6 +58,9 @@ export interface Database {
   executionChange: ExecutionChangeTable;
   batchItem: BatchItemTable;
   batchItemInput: BatchItemInputTable;
+  inputSpan: InputSpanTable;
+  /** A view: every input, whether it is copied or not. */
+  everyInput: BatchItemInputTable;
   itemResult: ItemResultTable;
   itemStretch: ItemStretchTable;
   /** A view: every item, whether it has a row or not. */

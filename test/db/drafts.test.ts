@@ -61,7 +61,7 @@ describeDatabases('a draft', (open) => {
   async function frozen(id: string) {
     while ((await prepareExecution(deps, id)).more);
     return await db
-      .selectFrom('batchItemInput')
+      .selectFrom('everyInput')
       .select(['ordinal', 'elementId', 'filename'])
       .where('executionId', '=', id)
       .orderBy('ordinal')

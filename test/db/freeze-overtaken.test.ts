@@ -57,7 +57,7 @@ describeDatabases('a chunk of stored elements that comes too late', (open) => {
   const readRow = (id: string) =>
     db.selectFrom('batchExecution').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const inputsOf = async (id: string) =>
-    (await db.selectFrom('batchItemInput').select('elementId').where('executionId', '=', id).execute()).length;
+    (await db.selectFrom('everyInput').select('elementId').where('executionId', '=', id).execute()).length;
 
   test('behind a cancel leaves nothing', async () => {
     const { id, freeze } = await unfrozen();

@@ -25,6 +25,7 @@ import { firstCalls } from '../support/first-calls.ts';
 import { stopAll } from '../support/nothing-left.ts';
 import { makeExecution, makeInputs, makeProject } from '../support/rows.ts';
 import { seeded } from '../support/seeded.ts';
+import { until } from '../support/until.ts';
 
 const range = (first: number, length: number) => Array.from({ length }, (_, index) => first + index);
 const now = () => new Date(2_000);
@@ -134,9 +135,10 @@ describeDatabases('items without rows of their own', (open, kind) => {
 
   test.runIf(kind === 'postgres')('what happens while a flush waits for the execution is seen by it', async () => {
     const { id, lane } = await untouched(60);
-    const waiting = Promise.withResolvers<void>();
+    const [locked, waiting] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const held = db.transaction().execute(async (tx) => {
       await tx.selectFrom('batchExecution').select('id').where('id', '=', id).forUpdate().execute();
+      locked.resolve();
       await waiting.promise;
       // As another process would have it.
       await sql`insert into batch_item (execution_id, ordinal, status, ended_at, revision) values (${id}, 25, 'CANCELLED', now(), 2)`.execute(
@@ -144,14 +146,15 @@ describeDatabases('items without rows of their own', (open, kind) => {
       );
       await tx.updateTable('batchExecution').set({ queued: 59, cancelled: 1 }).where('id', '=', id).execute();
     });
+    await locked.promise;
     const flushes = [range(0, 12), range(0, 12), range(20, 12)].map((ordinals) =>
       settle(db, lane, firstCalls(ordinals), now()),
     );
-    for (;;) {
+    await until(async () => {
       const { rows } = await sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock' and query like '/* settle */%'`.execute(db);
-      if (rows[0]?.n === flushes.length) break;
-    }
+      return rows[0]?.n === flushes.length;
+    });
     waiting.resolve();
     await held;
     const refused = (await Promise.all(flushes)).map((answer) => answer.refused.length);

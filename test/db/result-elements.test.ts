@@ -58,7 +58,7 @@ async function freezeAll(db: Db, id: string): Promise<void> {
 
 const frozenOf = async (db: Db, id: string): Promise<string[]> => {
   const rows = await db
-    .selectFrom('batchItemInput')
+    .selectFrom('everyInput')
     .select('elementId')
     .where('executionId', '=', id)
     .orderBy('ordinal')

@@ -63,7 +63,7 @@ describeDatabases('a datasource that changes while an execution takes its elemen
   }
 
   const frozen = async (id: string): Promise<string[]> => {
-    const query = db.selectFrom('batchItemInput').select('elementId').where('executionId', '=', id).orderBy('ordinal');
+    const query = db.selectFrom('everyInput').select('elementId').where('executionId', '=', id).orderBy('ordinal');
     return (await query.execute()).map(({ elementId }) => elementId);
   };
 
