@@ -46,6 +46,7 @@ export async function readInputs(
   executionId: string,
   ordinals: readonly number[],
 ): Promise<readonly InputRow[]> {
+  if (ordinals.length === 0) return [];
   const [first = 0, last = 0] = [ordinals.at(0), ordinals.at(-1)];
   const isStretch = ordinals.every((ordinal, index) => ordinal === first + index);
   const { rows } = isStretch

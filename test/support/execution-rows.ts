@@ -1,9 +1,9 @@
 /** Executions as reading tests need them: rows put in directly, in any state. */
-import type { Insertable } from 'kysely';
+import { type Insertable, sql } from 'kysely';
 import { newId } from '../../src/domain/ids.ts';
 import type { ItemError } from '../../src/domain/item-error.ts';
 import type { PinnedTier } from '../../src/domain/spec.ts';
-import type { ItemStatus } from '../../src/domain/states.ts';
+import { ITEM_STATUSES, type ItemStatus } from '../../src/domain/states.ts';
 import type { Db } from '../../src/store/database.ts';
 import type { BatchItemTable } from '../../src/store/item-tables.ts';
 import type { BatchExecutionTable } from '../../src/store/tables.ts';
@@ -68,7 +68,7 @@ export type ItemColumns = Partial<Insertable<BatchItemTable>> & {
 
 const ENDED: ReadonlySet<ItemStatus> = new Set<ItemStatus>(['SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED']);
 
-/** Adds items with ordinals from `from` on; the counts of the execution are left alone. */
+/** Adds items with ordinals from `from` on; with its counts, unless its total says that they are there. */
 export async function addItems(db: Db, executionId: string, items: readonly ItemColumns[], from = 0): Promise<void> {
   for (let start = 0; start < items.length; start += 1_000) {
     const chunk = items
@@ -92,6 +92,13 @@ export async function addItems(db: Db, executionId: string, items: readonly Item
       )
       .execute();
   }
+  const end = Math.max(0, ...items.map((item, index) => (item.ordinal ?? from + index) + 1));
+  const counted = ITEM_STATUSES.map((status) => {
+    const column = sql.ref(status.toLowerCase());
+    return sql`${column} = ${column} + ${items.filter((item) => (item.status ?? 'QUEUED') === status).length}`;
+  });
+  await sql`update batch_execution set ${sql.join(counted)}, total = total + ${items.length}
+    where id = ${executionId} and total < ${end}`.execute(db);
 }
 
 function itemRow(executionId: string, item: Partial<Insertable<BatchItemTable>> & { ordinal: number }) {
