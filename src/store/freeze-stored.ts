@@ -112,17 +112,17 @@ function storedElements(executionId: string, { from, datasourceId, elementIds, l
   const after = from.cursor === null ? -1 : Number(from.cursor);
   const chosen = elementIds === undefined ? sql`` : sql`and id = any(${[...elementIds]}::text[])`;
   return {
-    relations: sql`chosen as materialized (
+    relations: sql`chosen as (
   select d.position, row_number() over ()::int as n from (select ${datasourceId}::text as id offset 0) as ds, lateral (
     select position from data_element
     where datasource_id = ds.id and position > ${after} and ${takenBy(executionId)} ${chosen}
     order by position limit ${limit}
   ) as d
-), last as materialized (
-  select count(*)::int as found, max(position)::text as cursor from chosen
 ), runs as materialized (
   select ${from.total}::int + min(n) - 1 as first, min(position) as place, count(*)::int as length from chosen
   group by position - n
+), last as materialized (
+  select coalesce(sum(length), 0)::int as found, max(place + length - 1)::text as cursor from runs
 ), spans as (
   insert into input_span (execution_id, first, last, datasource_id, place)
   select ${executionId}, first, first + length - 1, ${datasourceId}, place from runs where length >= ${SHORTEST_SPAN}
