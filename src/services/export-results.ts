@@ -56,19 +56,27 @@ export async function* exportResults(
   }
 }
 
-/** The rows of an export, page by page. */
+/** The rows of an export, page by page; the next page is read while one is used. */
 export async function* exportedRows(
   db: Db,
   { projectId }: Actor,
   executionId: string,
   { after, corrected }: ExportChoice,
 ): AsyncGenerator<readonly ResultRow[], void> {
-  for (let last = after; ; ) {
-    const rows = await readResultRows(db, projectId, executionId, last, corrected);
-    const end = rows.at(-1);
-    if (end === undefined) return;
-    last = end.ordinal;
-    yield rows;
+  const read = (last: number) => readResultRows(db, projectId, executionId, last, corrected);
+  let next = read(after);
+  try {
+    for (;;) {
+      const rows = await next;
+      const end = rows.at(-1);
+      if (end === undefined) return;
+      next = read(end.ordinal);
+      // What goes wrong is thrown once the page is asked for.
+      next.catch(() => undefined);
+      yield rows;
+    }
+  } finally {
+    await next.catch(() => undefined);
   }
 }
 
