@@ -38,15 +38,36 @@ const NOT_COPIED = (o: string): string => `(not s.copied or not exists (
         select from batch_item_input n where n.execution_id = s.execution_id and n.ordinal = ${o} offset 0))`;
 const BETWEEN_ORDINAL = '(s.first + (e.position - s.place))::integer';
 
+/** Keeps the elements of a relation, as they were. */
+const keep = (changed: string): string => `
+      with gone as materialized (select * from ${changed} as changed), touched as materialized (
+        select distinct s.execution_id, s.first, s.last, s.datasource_id, s.place, s.copied
+        from gone e join input_span s on s.datasource_id = e.datasource_id and s.place > e.position - ${LONGEST}
+          and s.place <= e.position and s.place + (s.last - s.first) >= e.position
+      ), live as materialized (
+        select t.* from touched t
+          cross join lateral (select from batch_execution x where x.id = t.execution_id for key share) x
+      ), marked as (
+        update input_span s set copied = true from live
+        where s.execution_id = live.execution_id and s.first = live.first and not live.copied
+      )
+      insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, document_names,
+        content_hash)
+      select ${ELEMENT(BETWEEN_ORDINAL)}
+      from live s join gone e on e.datasource_id = s.datasource_id and e.position >= s.place
+        and e.position <= s.place + (s.last - s.first)
+      on conflict do nothing;`;
+
 const FUNCTIONS = [
   // The input of one item.
   `create function input_at(text, integer) returns setof batch_item_input language sql stable as $$
     select n.* from batch_item_input n where n.execution_id = $1 and n.ordinal = $2
     union all
     select ${ELEMENT('$2')}
-    from input_span s join data_element e on e.datasource_id = s.datasource_id and e.position = s.place + ($2 - s.first)
-    where s.execution_id = $1 and s.first > $2 - ${LONGEST} and s.first <= $2 and s.last >= $2
-      and ${NOT_COPIED('$2')}
+    from (
+      select * from input_span where execution_id = $1 and first <= $2 order by first desc limit 1
+    ) s join data_element e on e.datasource_id = s.datasource_id and e.position = s.place + ($2 - s.first)
+    where s.last >= $2 and ${NOT_COPIED('$2')}
   $$`,
   // The inputs of the items from ordinal $2 to before $3. The elements of each span are looked up by themselves (OFFSET 0),
   // by the index that has them in order, whatever the statistics say of a datasource that they do not know yet.
@@ -62,34 +83,28 @@ const FUNCTIONS = [
     where s.execution_id = $1 and s.first > $2 - ${LONGEST} and s.first < $3 and s.last >= $2
       and ${NOT_COPIED(BETWEEN_ORDINAL)}
   $$`,
-  // Copies what elements were for the items made of them. The execution is kept from being deleted meanwhile: what is
-  // left of a deleted one is swept once.
+  // Copies what elements were for the items made of them. Their executions are kept from being deleted meanwhile, and those
+  // that are deleted are left alone: what is left of them is swept once.
   `create function keep_inputs() returns trigger language plpgsql as $$
   begin
-    insert into batch_item_input (execution_id, ordinal, element_id, filename, media_type, metadata, document_names,
-      content_hash)
-    select s.execution_id, ${BETWEEN_ORDINAL}, e.id, e.filename, e.media_type, e.metadata, e.document_names,
-      e.content_hash
-    from before e
-      join input_span s on s.datasource_id = e.datasource_id and s.place > e.position - ${LONGEST}
-        and s.place <= e.position and s.place + (s.last - s.first) >= e.position
-      join batch_execution x on x.id = s.execution_id
-    for key share of x
-    on conflict do nothing;
-    if found then
-      update input_span s set copied = true
-      from before e
-      where not s.copied and s.datasource_id = e.datasource_id and s.place > e.position - ${LONGEST}
-        and s.place <= e.position and s.place + (s.last - s.first) >= e.position;
+    if tg_op = 'DELETE' then
+      ${keep('before')}
+    else
+      ${keep(`(
+        select b.* from before b join after a on a.datasource_id = b.datasource_id and a.position = b.position
+        where (b.id, b.filename, b.media_type, b.metadata::text, b.document_names::text, b.content_hash)
+          is distinct from (a.id, a.filename, a.media_type, a.metadata::text, a.document_names::text, a.content_hash))`)}
     end if;
     return null;
   end $$`,
 ];
 
-const TRIGGERS = ['update', 'delete'].map(
-  (event) => `create trigger data_element_${event}_keeps_inputs after ${event} on data_element
+const TRIGGERS = [
+  `create trigger data_element_update_keeps_inputs after update on data_element
+    referencing old table as before new table as after for each statement execute function keep_inputs()`,
+  `create trigger data_element_delete_keeps_inputs after delete on data_element
     referencing old table as before for each statement execute function keep_inputs()`,
-);
+];
 
 /** For those who look into the database: every input, wherever it is kept. */
 const VIEW = `create view every_input as

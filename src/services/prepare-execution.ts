@@ -12,6 +12,8 @@ import type { ElementChunk, ServiceDeps } from './ports.ts';
 const FIRST_CHUNK = 200;
 /** Rows that one statement copies within the database; on the embedded one everyone waits for it. */
 const COPIED_ROWS = { embedded: LIMITS.sweepChunk, postgres: 4_000 } as const;
+/** The same of rows that are mostly not copied. */
+const PLACED_ROWS = { embedded: 4_000, postgres: LONGEST_SPAN } as const;
 /** Executions from this size on would leave the planner's statistics far behind. */
 const ANALYZE_FROM = 2_000;
 
@@ -74,7 +76,7 @@ async function appendNext(
   const first = unfrozen.total === 0 ? FIRST_CHUNK : null;
   if (datasource.kind !== 'FOLDER' && isPlain && !(isResults && elementIds !== undefined)) {
     // Rows of our own that need no look from here.
-    const limit = first ?? (isResults ? COPIED_ROWS[deps.kind ?? 'embedded'] : LONGEST_SPAN);
+    const limit = first ?? (isResults ? COPIED_ROWS : PLACED_ROWS)[deps.kind ?? 'embedded'];
     const chunk = { from: unfrozen, datasourceId: datasource.id, elementIds, limit };
     const append = isResults ? appendResultItems : appendStoredItems;
     const { found, revision, total } = await append(deps.db, executionId, chunk, deps.now());

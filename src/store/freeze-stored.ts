@@ -7,8 +7,8 @@ import { ELEMENT, PICKED_COUNT, PICKED_RESULTS, pickItems } from './result-stret
 
 /** Most items of a span; the table holds it to that. */
 export const LONGEST_SPAN = 10_000;
-/** Fewer elements side by side cost no more as copies. */
-const SHORTEST_SPAN = 16;
+/** Fewer elements side by side are copied: where a datasource is in pieces, there are few spans to look through. */
+export const SHORTEST_SPAN = 200;
 
 const INPUT_COLUMNS = sql.raw(
   'execution_id, ordinal, element_id, filename, media_type, metadata, document_names, content_hash',
@@ -126,6 +126,7 @@ function storedElements(executionId: string, { from, datasourceId, elementIds, l
 ), spans as (
   insert into input_span (execution_id, first, last, datasource_id, place)
   select ${executionId}, first, first + length - 1, ${datasourceId}, place from runs where length >= ${SHORTEST_SPAN}
+  order by first
   returning last - first + 1 as length
 ), inputs as (
   insert into batch_item_input (${INPUT_COLUMNS})

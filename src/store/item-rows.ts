@@ -42,16 +42,6 @@ export function selectItem(db: Db, projectId: string, keys: AliasedExpression<It
     .where('x.projectId', '=', projectId);
 }
 
-/** The same of those alone that have a row, which is looked for first. */
-export function selectItemRow(db: Db, projectId: string) {
-  return db
-    .selectFrom('batchItem as i')
-    .innerJoin('batchExecution as x', 'x.id', 'i.executionId')
-    .innerJoinLateral(inputAt(sql.ref('i.executionId'), sql.ref('i.ordinal')).as('n'), (join) => join.onTrue())
-    .select(ITEM_COLUMNS)
-    .where('x.projectId', '=', projectId);
-}
-
 /**
  * A relation `k` of the keys, to join item tables to with all of their key at hand.
  *

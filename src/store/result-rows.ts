@@ -66,6 +66,8 @@ export async function readResultRows(
   const { rows } = await sql<ResultRow>`/* readResultRows */
 with s as materialized (
   select ordinal, tier, round, data, field_errors, artifacts from ${stretchedResults(executionId, after + 1, end)} as r
+), n as materialized (
+  select ordinal, element_id, filename, metadata from ${inputsBetween(executionId, after + 1, end)} as n
 ), page as materialized (
   select i.ordinal, n.element_id, n.filename, n.metadata, i.status, i.tier, i.attempt, i.retry_count, i.started_at,
     i.ended_at, coalesce(c.data, r.data) as data, c.number as correction, r.field_errors, r.artifacts, f.category, f.transient, f.code, f.message, f.details,
@@ -74,7 +76,7 @@ with s as materialized (
       + coalesce(pg_column_size(r.artifacts), 0) + coalesce(pg_column_size(f.message), 0)
       + coalesce(pg_column_size(f.details), 0)) over (order by i.ordinal) as bytes
   from ${itemsBetween(executionId, after + 1, end)} as i
-  join ${inputsBetween(executionId, after + 1, end)} as n on n.ordinal = i.ordinal
+  join n on n.ordinal = i.ordinal
   left join s on s.ordinal = i.ordinal
   left join lateral (
     select tier, round, data, field_errors, artifacts from item_result

@@ -12,7 +12,7 @@ import {
 } from '../domain/retry-selection.ts';
 import type { Db } from './database.ts';
 import { itemConditions } from './item-conditions.ts';
-import { inputsBetween } from './item-inputs.ts';
+import { inputAt } from './item-inputs.ts';
 import { itemsBetween } from './item-stretches.ts';
 
 /** Ordinals that one statement of counting or moving looks at, so that none takes long on a large execution. */
@@ -65,7 +65,7 @@ export const itemsOf = (
   isResubmit(selection) || selection.filter?.filename == null
     ? sql`${itemsBetween(executionId, start, stop)} as i`
     : sql`${itemsBetween(executionId, start, stop)} as i
-      join ${inputsBetween(executionId, start, stop)} as n on n.ordinal = i.ordinal`;
+      cross join lateral (select filename from ${inputAt(sql`i.execution_id`, sql`i.ordinal`)} offset 0) n`;
 
 /** Whether the kind of round could take item `i`, as far as its status says. */
 export const mayTake = (selection: RoundSelection): RawBuilder<boolean> =>

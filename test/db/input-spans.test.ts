@@ -77,35 +77,57 @@ describeDatabases('inputs that are not copied', (open, kind) => {
 
   test('are where the elements are, but for those few that stand alone', async () => {
     const { id, datasourceId } = await unfrozen();
-    await add(datasourceId, names(0, 100));
-    await remove(datasourceId, ['e40', 'e44']);
-    expect(await freeze(id, datasourceId, 1_000)).toMatchObject({ found: 98, total: 98 });
+    await add(datasourceId, names(0, 700));
+    await remove(datasourceId, ['e300', 'e304']);
+    expect(await freeze(id, datasourceId, 1_000)).toMatchObject({ found: 698, total: 698 });
     expect(await spansOf(id)).toEqual([
-      { first: 0, last: 39, copied: false },
-      { first: 43, last: 97, copied: false },
+      { first: 0, last: 299, copied: false },
+      { first: 303, last: 697, copied: false },
     ]);
-    expect(await copiesOf(id)).toEqual([40, 41, 42]);
+    expect(await copiesOf(id)).toEqual([300, 301, 302]);
     const ids = (await inputsOf(id)).map(({ elementId }) => elementId);
-    expect(ids).toEqual(names(0, 100).filter((name) => name !== 'e40' && name !== 'e44'));
+    expect(ids).toEqual(names(0, 700).filter((name) => name !== 'e300' && name !== 'e304'));
   });
 
   test('stay as they were when elements are changed, changed again, deleted and added again', async () => {
     const { id, datasourceId } = await unfrozen();
-    await add(datasourceId, names(0, 50));
-    await freeze(id, datasourceId, 20);
+    await add(datasourceId, names(0, 230));
+    await freeze(id, datasourceId, 200);
     const before = await inputsOf(id);
-    await add(datasourceId, ['e3', 'e4', 'e30'], 1);
+    await add(datasourceId, names(0, 230));
+    expect(await copiesOf(id)).toEqual([]);
+    await add(datasourceId, ['e3', 'e4', 'e210'], 1);
     await add(datasourceId, ['e4', 'e5'], 2);
-    await remove(datasourceId, ['e4', 'e6', 'e19']);
+    await remove(datasourceId, ['e4', 'e6', 'e199']);
     await add(datasourceId, ['e4', 'e6'], 3);
     expect(await inputsOf(id)).toEqual(before);
-    expect(await copiesOf(id)).toEqual([3, 4, 5, 6, 19]);
+    expect(await copiesOf(id)).toEqual([3, 4, 5, 6, 199]);
     // What was not frozen yet is taken as it is by then, and what came back is behind it.
     await freeze(id, datasourceId, 100);
-    const rest = (await inputsOf(id)).slice(20);
-    expect(rest.map(({ elementId }) => elementId)).toEqual([...names(20, 30), 'e4', 'e6']);
-    expect(rest[10]).toMatchObject({ elementId: 'e30', filename: 'e30-1.txt', metadata: { version: 1 } });
-    expect(await readInputs(db, id, [3, 6, 30])).toHaveLength(3);
+    const rest = (await inputsOf(id)).slice(200);
+    expect(rest.map(({ elementId }) => elementId)).toEqual([...names(200, 30), 'e4', 'e6']);
+    expect(rest[10]).toMatchObject({ elementId: 'e210', filename: 'e210-1.txt', metadata: { version: 1 } });
+    expect(await readInputs(db, id, [3, 6, 210])).toHaveLength(3);
+  });
+
+  test('of deleted executions are left to the sweep', async () => {
+    const { id, datasourceId } = await unfrozen();
+    const reader = await unfrozen();
+    await db
+      .updateTable('batchExecution')
+      .set({ inputDatasourceId: datasourceId })
+      .where('id', '=', reader.id)
+      .execute();
+    await add(datasourceId, names(0, 300));
+    for (const one of [id, reader.id]) await freeze(one, datasourceId, 1_000);
+    await db.deleteFrom('batchExecution').where('id', '=', id).execute();
+    await add(datasourceId, ['e1'], 1);
+    await remove(datasourceId, ['e2']);
+    expect([await spansOf(id), await copiesOf(id)]).toEqual([[{ first: 0, last: 299, copied: false }], []]);
+    expect([await spansOf(reader.id), await copiesOf(reader.id)]).toEqual([
+      [{ first: 0, last: 299, copied: true }],
+      [1, 2],
+    ]);
   });
 
   test.each([1, 2, 3])('read alike in all ways after whatever happens (seed %i)', async (seed) => {
@@ -125,7 +147,7 @@ describeDatabases('inputs that are not copied', (open, kind) => {
       const ids = [...new Set(some)];
       const what = random.between(0, 5);
       if (what <= 1) {
-        const more = random.between(1, 60);
+        const more = random.between(1, 500);
         await add(datasourceId, names(made, more));
         made += more;
       } else if (what === 2) await add(other.datasourceId, [`other-${step}`]);
@@ -138,7 +160,7 @@ describeDatabases('inputs that are not copied', (open, kind) => {
     async function freezeAndNote(source: Seeded): Promise<void> {
       const one = source.pick([...frozen.keys()]);
       const known = frozen.get(one) ?? [];
-      const limit = source.between(1, 50);
+      const limit = source.between(1, 600);
       const { freezeCursor } = await db
         .selectFrom('batchExecution')
         .select('freezeCursor')
@@ -178,7 +200,7 @@ describeDatabases('inputs that are not copied', (open, kind) => {
 
   test.runIf(kind === 'postgres')('wait for whoever changes elements, and are waited for', async () => {
     const { id, datasourceId } = await unfrozen();
-    await add(datasourceId, names(0, 40));
+    await add(datasourceId, names(0, 240));
     const [locked, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const writer = db.transaction().execute(async (tx) => {
       await lockDatasource(tx, project.projectId, datasourceId);
@@ -187,16 +209,16 @@ describeDatabases('inputs that are not copied', (open, kind) => {
       await tx.deleteFrom('dataElement').where('datasourceId', '=', datasourceId).where('id', '=', 'e7').execute();
     });
     await locked.promise;
-    const frozen = freeze(id, datasourceId, 100);
+    const frozen = freeze(id, datasourceId, 1_000);
     await until(async () => (await waitingFor('holdElements')) === 1);
     go.resolve();
     await writer;
     // It sees what was done while it waited.
-    expect(await frozen).toMatchObject({ found: 39, total: 39 });
-    expect((await inputsOf(id)).map(({ elementId }) => elementId)).toEqual(names(0, 40).filter((one) => one !== 'e7'));
+    expect(await frozen).toMatchObject({ found: 239, total: 239 });
+    expect((await inputsOf(id)).map(({ elementId }) => elementId)).toEqual(names(0, 240).filter((one) => one !== 'e7'));
 
     const second = await unfrozen();
-    await add(second.datasourceId, names(0, 40));
+    await add(second.datasourceId, names(0, 240));
     const holder = Promise.withResolvers<void>();
     const holds = Promise.withResolvers<void>();
     // The freeze has the datasource and waits for its execution; the removal comes meanwhile.
@@ -206,13 +228,13 @@ describeDatabases('inputs that are not copied', (open, kind) => {
       await holder.promise;
     });
     await holds.promise;
-    const freezing = freeze(second.id, second.datasourceId, 100);
+    const freezing = freeze(second.id, second.datasourceId, 1_000);
     await until(async () => (await waitingFor('appendStoredItems')) === 1);
     const removal = remove(second.datasourceId, ['e5']);
     await until(async () => (await waitingFor('lockDatasource')) === 1);
     holder.resolve();
     await Promise.all([blocker, freezing, removal]);
-    expect((await inputsOf(second.id)).map(({ elementId }) => elementId)).toEqual(names(0, 40));
+    expect((await inputsOf(second.id)).map(({ elementId }) => elementId)).toEqual(names(0, 240));
     expect(await copiesOf(second.id)).toEqual([5]);
   });
 

@@ -1,10 +1,13 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { RetrySelection } from '../../src/domain/retry-selection.ts';
 import type { Db } from '../../src/store/database.ts';
 import { appendStoredItems } from '../../src/store/freeze-stored.ts';
 import { findItemOfElement } from '../../src/store/item-of-element.ts';
+import { listItems } from '../../src/store/item-reads.ts';
 import { takeLane } from '../../src/store/lanes.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { itemsOf, mayTake, tallyRound } from '../../src/store/round-selection.ts';
 import { type FreshDatabase, freshPostgres } from '../support/databases.ts';
 import { type Harness, startEngine } from '../support/engine-harness.ts';
 import { makeExecution, makeItems, makeProject } from '../support/rows.ts';
@@ -116,6 +119,32 @@ describe.each(['force_custom_plan', 'force_generic_plan'])('the statements of a 
       const row = await db.selectFrom('batchExecution').select('freezeCursor').where('id', '=', id).executeTakeFirst();
       cursor = row?.freezeCursor ?? null;
     }
+    expect((await readOf('data_element')) - before).toBeLessThan(ITEMS * 2);
+  });
+
+  test('look inputs up one by one for the filename of a retry, instead of comparing all with all', async () => {
+    await run(200);
+    await sql`analyze`.execute(db);
+    const id = await unprepared();
+    const datasourceId = await datasourceOf(id);
+    await addElements(datasourceId, ITEMS);
+    const chunk = { from: { total: 0, cursor: null }, datasourceId, elementIds: undefined, limit: ITEMS };
+    await appendStoredItems(db, id, chunk, new Date());
+    await sql`insert into batch_item (execution_id, ordinal, status, revision, ended_at, error_category, error_code, error_transient)
+      select ${id}, n, 'FAILED', 2, now(), 'TIMEOUT', 'timeout', true from generate_series(0, ${ITEMS - 1}::int) n`.execute(
+      db,
+    );
+    const selection: RetrySelection = {
+      ...{ mode: 'ALL', statuses: ['FAILED'], tiers: null, errorCodes: null, ordinals: null, maxRetryCount: null },
+      ...{ errorCategories: null, filter: { filename: '9999' } },
+    };
+    expect((await tallyRound(db, id, ITEMS, selection)).taken).toBe(1);
+    const filter = { filename: '9999', tier: [0] };
+    const page = { limit: 10, backward: false, after: null };
+    expect(await listItems(db, harness.actor.projectId, id, filter, page)).toHaveLength(1);
+    const before = await readOf('data_element');
+    await sql`select count(*) from ${itemsOf(id, selection, 0, ITEMS)}
+      where ${mayTake(selection)} and strpos(n.filename, '9999') > 0`.execute(db);
     expect((await readOf('data_element')) - before).toBeLessThan(ITEMS * 2);
   });
 
