@@ -40,7 +40,10 @@ const BETWEEN_ORDINAL = '(s.first + (e.position - s.place))::integer';
 
 /** Keeps the elements of a relation, as they were. */
 const keep = (changed: string): string => `
-      with gone as materialized (select * from ${changed} as changed), touched as materialized (
+      with gone as materialized (
+        select id, datasource_id, position, filename, media_type, metadata, document_names, content_hash
+        from ${changed} as changed
+      ), touched as materialized (
         select distinct s.execution_id, s.first, s.last, s.datasource_id, s.place, s.copied
         from gone e join input_span s on s.datasource_id = e.datasource_id and s.place > e.position - ${LONGEST}
           and s.place <= e.position and s.place + (s.last - s.first) >= e.position
