@@ -8,7 +8,7 @@ import { ELEMENT, PICKED_COUNT, PICKED_RESULTS, pickItems } from './result-stret
 /** Most items of a span; the table holds it to that. */
 export const LONGEST_SPAN = 10_000;
 /** Fewer elements side by side are copied: where a datasource is in pieces, there are few spans to look through. */
-export const SHORTEST_SPAN = 200;
+const SHORTEST_SPAN = 200;
 
 const INPUT_COLUMNS = sql.raw(
   'execution_id, ordinal, element_id, filename, media_type, metadata, document_names, content_hash',

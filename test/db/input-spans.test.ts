@@ -33,6 +33,12 @@ describeDatabases('inputs that are not copied', (open, kind) => {
     const id = await makeExecution(db, project.projectId, { status: 'PREPARING' });
     return { id, datasourceId: await datasourceOf(id) };
   };
+  /** An execution of the same elements. */
+  const readerOf = async (inputDatasourceId: string): Promise<string> => {
+    const { id } = await unfrozen();
+    await db.updateTable('batchExecution').set({ inputDatasourceId }).where('id', '=', id).execute();
+    return id;
+  };
   const datasourceOf = async (id: string): Promise<string> =>
     (await db.selectFrom('batchExecution').select('inputDatasourceId').where('id', '=', id).executeTakeFirstOrThrow())
       .inputDatasourceId;
@@ -112,35 +118,22 @@ describeDatabases('inputs that are not copied', (open, kind) => {
 
   test('of deleted executions are left to the sweep', async () => {
     const { id, datasourceId } = await unfrozen();
-    const reader = await unfrozen();
-    await db
-      .updateTable('batchExecution')
-      .set({ inputDatasourceId: datasourceId })
-      .where('id', '=', reader.id)
-      .execute();
+    const reader = await readerOf(datasourceId);
     await add(datasourceId, names(0, 300));
-    for (const one of [id, reader.id]) await freeze(one, datasourceId, 1_000);
+    for (const one of [id, reader]) await freeze(one, datasourceId, 1_000);
     await db.deleteFrom('batchExecution').where('id', '=', id).execute();
     await add(datasourceId, ['e1'], 1);
     await remove(datasourceId, ['e2']);
     expect([await spansOf(id), await copiesOf(id)]).toEqual([[{ first: 0, last: 299, copied: false }], []]);
-    expect([await spansOf(reader.id), await copiesOf(reader.id)]).toEqual([
-      [{ first: 0, last: 299, copied: true }],
-      [1, 2],
-    ]);
+    expect([await spansOf(reader), await copiesOf(reader)]).toEqual([[{ first: 0, last: 299, copied: true }], [1, 2]]);
   });
 
   test.each([1, 2, 3])('read alike in all ways after whatever happens (seed %i)', async (seed) => {
     const random = seeded(seed);
     const { id, datasourceId } = await unfrozen();
     const other = await unfrozen();
-    const reader = await unfrozen();
-    await db
-      .updateTable('batchExecution')
-      .set({ inputDatasourceId: datasourceId })
-      .where('id', '=', reader.id)
-      .execute();
-    const frozen = new Map<string, Seen[]>([id, reader.id].map((one) => [one, []]));
+    const reader = await readerOf(datasourceId);
+    const frozen = new Map<string, Seen[]>([id, reader].map((one) => [one, []]));
     let made = 0;
     for (let step = 0; step < 40; step += 1) {
       const some = Array.from({ length: random.between(1, 8) }, () => `e${random.between(0, Math.max(made - 1, 0))}`);
