@@ -28,7 +28,7 @@ export function toJsonText(value: unknown, maxBytes: number, maxDepth: number): 
     return { ok: false, problem: 'not_json' };
   }
   if (text === undefined) return { ok: false, problem: 'not_json' };
-  if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes) return { ok: false, problem: 'too_large' };
+  if (isLarger(text, maxBytes)) return { ok: false, problem: 'too_large' };
   if (text.includes('\\u')) {
     if (NUL_ESCAPE.test(text)) return { ok: false, problem: 'nul_character' };
     if (SURROGATE_ESCAPE.test(text)) return { ok: false, problem: 'lone_surrogate' };
@@ -76,6 +76,13 @@ export function contentHash(value: unknown): string {
     .update(stringify(value) ?? 'null')
     .digest('hex');
 }
+
+/** Most bytes that a UTF-16 unit takes in UTF-8. */
+const UNIT_BYTES = 3;
+
+/** Whether a text takes more than `max` bytes in UTF-8; counted only where its length leaves that open. */
+const isLarger = (text: string, max: number): boolean =>
+  text.length > max || (text.length * UNIT_BYTES > max && Buffer.byteLength(text) > max);
 
 /** Whether JSON text nests deeper than `max`; strings are skipped, so brackets inside them do not count. */
 function nestsDeeper(text: string, max: number): boolean {

@@ -51,6 +51,7 @@ export class LaneRunner {
   #interruption: Interruption | null = null;
   #end: LaneEnd | null = null;
   readonly #begun = Promise.withResolvers<void>();
+  #hasBegun = false;
 
   constructor(parts: EngineParts, taken: TakenLane, agents: readonly AgentRun[], shared: LaneShared, hooks: LaneHooks) {
     this.#parts = parts;
@@ -110,7 +111,7 @@ export class LaneRunner {
         ),
       interruption: (item) => this.#interruption ?? (this.#cancelled.has(item) ? 'CANCELLED' : null),
       isBudgeted: () => this.#tuning.isBudgeted,
-      opened: () => this.#begun.resolve(),
+      opened: () => this.#begin(),
       overdue: () => shared.overdue.began(lane, parts.clock.now()),
       closed: (item) => this.#closed(item),
     };
@@ -133,7 +134,7 @@ export class LaneRunner {
         if (!this.#halted && !this.#paused && this.#intake.wantsMore(this.#slots.share)) {
           await this.#intake.claim();
         } else {
-          if (this.#paused || this.#intake.isEmpty) this.#begun.resolve();
+          if (this.#paused || this.#intake.isEmpty) this.#begin();
           await this.#wake.wait();
         }
       }
@@ -144,7 +145,7 @@ export class LaneRunner {
       }
       return this.#end ?? 'halted';
     } finally {
-      this.#begun.resolve();
+      this.#begin();
       this.#lose();
     }
   }
@@ -222,6 +223,13 @@ export class LaneRunner {
   /** Resolves when all outcomes so far are in the database. */
   flushed(): Promise<void> {
     return this.#recorder.flushed();
+  }
+
+  /** Asked for each call: a promise that is settled again costs more than a look. */
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#begun.resolve();
   }
 
   #enqueue(item: LaneItem): void {

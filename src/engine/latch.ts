@@ -4,6 +4,7 @@ export class Latch {
   #wake: (() => void) | null = null;
 
   set(): void {
+    if (this.#set) return;
     this.#set = true;
     this.#wake?.();
   }

@@ -7,7 +7,7 @@ import type { LogLine } from '../engine/ports.ts';
 import { anyOf } from './any-of.ts';
 import type { Db } from './database.ts';
 import { keysetPage } from './keyset.ts';
-import { intArray, wordArray } from './pg-array.ts';
+import { intArray, textArray } from './pg-array.ts';
 import { named } from './statement-name.ts';
 
 /**
@@ -20,10 +20,10 @@ export async function appendLogs(db: Db, lines: readonly LogLine[]): Promise<voi
   await sql`/* appendLogs */
 insert into item_log (execution_id, ordinal, tier, round, attempt, level, message, dropped, at)
 select l.execution_id, l.ordinal, l.tier, l.round, l.attempt, l.level, l.message, l.dropped, l.at
-from unnest(${lines.map((line) => line.executionId)}::text[], ${intArray(lines.map((line) => line.ordinal))}::int[],
+from unnest(${textArray(lines.map((line) => line.executionId))}::text[], ${intArray(lines.map((line) => line.ordinal))}::int[],
   ${intArray(lines.map((line) => line.tier))}::int[], ${intArray(lines.map((line) => line.round))}::int[],
-  ${intArray(lines.map((line) => line.attempt))}::int[], ${wordArray(lines.map((line) => line.level))}::text[],
-  ${lines.map((line) => line.message)}::text[], ${intArray(lines.map((line) => line.dropped))}::int[],
+  ${intArray(lines.map((line) => line.attempt))}::int[], ${textArray(lines.map((line) => line.level))}::text[],
+  ${textArray(lines.map((line) => line.message))}::text[], ${intArray(lines.map((line) => line.dropped))}::int[],
   ${lines.map((line) => line.at)}::timestamptz[])
   with ordinality as l(execution_id, ordinal, tier, round, attempt, level, message, dropped, at, n)
 where exists (select 1 from batch_execution x where x.id = l.execution_id)

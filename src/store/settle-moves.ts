@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { ItemMove } from '../engine/ports.ts';
 import { column } from './flush-column.ts';
-import { intArray, sparse } from './pg-array.ts';
+import { boolArray, doubleArray, intArray, sparse, textArray } from './pg-array.ts';
 
 /** What a kind of items adds to the statement of a flush. */
 export interface MoveParts {
@@ -52,8 +52,8 @@ function updateItems(moves: readonly ItemMove[], hasTiers: boolean): RawBuilder<
   from unnest(${intArray(moves.map((m) => m.ordinal))}::int[], ${was.list}::text[], ${to.list}::text[], ${tier.list}::int[],
     ${attempt.list}::int[], ${charged.list}::int[], ${deaths.list}::int[], ${flawed.list}::bool[],
     ${instants(moves.map((m) => m.runAfter))}::float8[], ${instants(moves.map((m) => m.startedAt))}::float8[],
-    ${instants(moves.map((m) => m.endedAt))}::float8[], ${sparse(moves.map((m) => m.error?.category))}::text[],
-    ${sparse(moves.map((m) => m.error?.code))}::text[], ${sparse(moves.map((m) => m.error?.transient))}::bool[]${wasTiers})
+    ${instants(moves.map((m) => m.endedAt))}::float8[], ${textArray(sparse(moves.map((m) => m.error?.category)))}::text[],
+    ${textArray(sparse(moves.map((m) => m.error?.code)))}::text[], ${boolArray(sparse(moves.map((m) => m.error?.transient)))}::bool[]${wasTiers})
   as u(ordinal, was, status, tier, attempt, charged, deaths, flawed, run_after, started_at, ended_at, category, code, transient${hasTiers ? sql`, was_tier` : sql``})
   where abs(u.ordinal) = u.ordinal
 ), updated as (
@@ -79,5 +79,4 @@ const appendItems = (allFree: RawBuilder<unknown>): RawBuilder<unknown> => sql`m
   returning ordinal, status, tier
 )`;
 
-const instants = (dates: readonly (Date | null)[]): string =>
-  dates.every((date) => date === null) ? '{}' : intArray(dates.map((date) => date?.getTime() ?? null));
+const instants = (dates: readonly (Date | null)[]): Buffer => doubleArray(sparse(dates.map((date) => date?.getTime())));

@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { FailureRow, ResultRow } from '../engine/ports.ts';
 import { column } from './flush-column.ts';
-import { intArray, jsonArray, sparse } from './pg-array.ts';
+import { doubleArray, intArray, jsonArray, sparse, textArray } from './pg-array.ts';
 
 const NOTHING = sql``;
 
@@ -22,23 +22,23 @@ export function resultRows(executionId: string, round: number, results: readonly
   return sql`insert into item_result (execution_id, ordinal, tier, round, attempt, data, field_errors, artifacts,
     content_hash, started_at, at${judged ? sql`, score, usage` : NOTHING})
   select ${executionId}, r.ordinal, ${tier.of('r.tier')}, ${round}::int,
-    ${attempt.of('r.attempt')}, r.data, r.field_errors::json, r.artifacts::json, r.content_hash,
+    ${attempt.of('r.attempt')}, r.data, r.field_errors, r.artifacts, r.content_hash,
     to_timestamp((${earliest}::float8 + r.ended - r.took) / 1000),
-    to_timestamp((${earliest}::float8 + r.ended) / 1000)${judged ? sql`, r.score, r.usage::json` : NOTHING}
+    to_timestamp((${earliest}::float8 + r.ended) / 1000)${judged ? sql`, r.score, r.usage` : NOTHING}
   from rows from (unnest(${intArray(results.map((r) => r.ordinal))}::int[]),
     unnest(${tier.list}::int[]), unnest(${attempt.list}::int[]),
-    json_array_elements(${jsonArray(results.map((r) => r.data))}::json),
-    unnest(${sparse(results.map((r) => r.fieldErrors))}::text[]),
-    unnest(${sparse(results.map((r) => r.artifacts))}::text[]),
-    unnest(${sparse(results.map((r) => r.contentHash))}::text[]),
-    unnest(${intArray(ends.map((end) => end - earliest))}::int8[]),
-    unnest(${intArray(results.map(durationOf))}::int8[])${judged ? judgements(results) : NOTHING})
+    unnest(${jsonArray(results.map((r) => r.data))}::json[]),
+    unnest(${jsonArray(sparse(results.map((r) => r.fieldErrors)))}::json[]),
+    unnest(${jsonArray(sparse(results.map((r) => r.artifacts)))}::json[]),
+    unnest(${textArray(sparse(results.map((r) => r.contentHash)))}::text[]),
+    unnest(${doubleArray(ends.map((end) => end - earliest))}::float8[]),
+    unnest(${doubleArray(results.map(durationOf))}::float8[])${judged ? judgements(results) : NOTHING})
   as r(ordinal, tier, attempt, data, field_errors, artifacts, content_hash, ended, took${judged ? sql`, score, usage` : NOTHING})`;
 }
 
 const judgements = (results: readonly ResultRow[]): RawBuilder<unknown> => sql`,
-    unnest(${sparse(results.map((r) => r.score))}::real[]),
-    unnest(${sparse(results.map((r) => r.usage && JSON.stringify(r.usage)))}::text[])`;
+    unnest(${doubleArray(sparse(results.map((r) => r.score)))}::float8[]),
+    unnest(${jsonArray(sparse(results.map((r) => r.usage && JSON.stringify(r.usage))))}::json[])`;
 
 // A clock that was set back must not make a result older than its start.
 const durationOf = ({ startedAt, at }: ResultRow): number => Math.max(at.getTime() - startedAt.getTime(), 0);

@@ -5,7 +5,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { ItemMove, ResultRow, Settlement } from '../engine/ports.ts';
 import { LONGEST_STRETCH } from './item-stretches.ts';
-import { intArray, jsonArray, sparse } from './pg-array.ts';
+import { doubleArray, intArray, jsonArray, sparse, textArray } from './pg-array.ts';
 import type { MoveParts } from './settle-moves.ts';
 
 /** Below this a row of their own each costs about the same. */
@@ -107,10 +107,10 @@ function stretchRows(stretches: readonly Stretch[], allFree: RawBuilder<unknown>
   return sql`columns as materialized (
   select ${intArray(ends.map((end) => end - earliest))}::int[] as ended,
     ${intArray(results.map(({ startedAt }, index) => (ends[index] ?? 0) - startedAt.getTime()))}::int[] as took,
-    array(select json_array_elements(${jsonArray(results.map(({ data }) => data))}::json)) as data${
+    ${jsonArray(results.map(({ data }) => data))}::json[] as data${
       hashed
         ? sql`,
-    ${results.map(({ contentHash }) => contentHash)}::text[] as content_hash`
+    ${textArray(results.map(({ contentHash }) => contentHash))}::text[] as content_hash`
         : sql``
     }${judged ? judgements(results) : sql``}
 ), stretched as (
@@ -126,5 +126,5 @@ function stretchRows(stretches: readonly Stretch[], allFree: RawBuilder<unknown>
 }
 
 const judgements = (results: readonly ResultRow[]): RawBuilder<unknown> => sql`,
-    ${results.map(({ score }) => score)}::real[] as score,
-    ${sparse(results.map(({ usage }) => usage && JSON.stringify(usage)))}::text[]::json[] as usage`;
+    ${doubleArray(results.map(({ score }) => score))}::float8[]::real[] as score,
+    ${jsonArray(sparse(results.map(({ usage }) => usage && JSON.stringify(usage))))}::json[] as usage`;
