@@ -133,21 +133,22 @@ export class AgentGate {
     this.#reserving = false;
   }
 
-  /** Makes a call under the breaker; null when it was not made because the storm goes on. */
-  watch(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
-    // Another success tells a breaker nothing that has only seen successes: most calls need not go through it.
-    const calm = this.#clean >= JUDGED_CALLS && this.#breaker.state === CircuitState.Closed;
-    return calm ? call().then(this.#look) : this.#watchClosely(call);
+  /**
+   * Whether a call need not be watched: another success tells a breaker nothing that has only seen successes. Its end is
+   * then for `heed`.
+   */
+  get isCalm(): boolean {
+    return this.#clean >= JUDGED_CALLS && this.#breaker.state === CircuitState.Closed;
   }
 
-  /** The end of a call that was made in a calm, told to the breaker where it says more than another success. */
-  readonly #look = (end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> => {
+  /** Takes note of the end of a call that was made in a calm; to be waited for where it answers a promise. */
+  heed(end: AttemptEnd): Promise<unknown> | null {
     const tells = isFault(end) || this.#clean < JUDGED_CALLS;
-    if (!tells || this.#breaker.state !== CircuitState.Closed) return end;
-    return this.#watchClosely(() => Promise.resolve(end)).then(() => end);
-  };
+    return tells && this.#breaker.state === CircuitState.Closed ? this.watch(() => Promise.resolve(end)) : null;
+  }
 
-  async #watchClosely(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
+  /** Makes a call under the breaker; null when it was not made because the storm goes on. */
+  async watch(call: () => Promise<AttemptEnd>): Promise<AttemptEnd | null> {
     const tries = this.#breaker.state !== CircuitState.Closed;
     if (tries && this.#trying) return null;
     this.#trying = tries;

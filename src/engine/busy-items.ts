@@ -1,7 +1,7 @@
 /** The items that a lane's slots work with, in no order. */
 import type { LaneItem } from './lane-item.ts';
 
-/** A list in which each item knows its place: a set keeps what has left it for long (see `LaneIntake`). */
+/** A list in which each item knows its place: a set keeps what has left it for long (see `LaneItem`). */
 export class BusyItems {
   readonly #items: LaneItem[] = [];
 

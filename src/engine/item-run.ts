@@ -92,14 +92,13 @@ export async function runItem(
     try {
       start(calls, item);
       if (afterDeath) await recorder.written(item);
-      const ended =
-        calls.interruption(item) === null
-          ? await tier.gate.watch(() => open(calls, item, input, previous).end)
-          : INTERRUPTED;
+      const isCalm = tier.gate.isCalm;
+      const ended = await ending(calls, item, input, previous, isCalm);
+      const heeded = isCalm && ended !== null ? tier.gate.heed(ended) : null;
+      if (heeded !== null) await heeded;
       const { call } = item;
       const end =
         ended?.kind === 'result' && tier.rules !== null ? await checked(parts, tier.rules, ended.result) : ended;
-      // The storm took up again between the admission and the call: none was made.
       if (end === null) item.attempt -= 1;
       const goesOn = end === null || record(calls, item, input, end);
       if (calls.isBudgeted() && usesTokens(end)) await recorder.written(item);
@@ -134,6 +133,19 @@ function start(calls: ItemCalls, item: LaneItem): void {
   item.calledAt = calls.parts.clock.now();
   item.startedAt ??= item.calledAt;
   calls.recorder.stage(item, toRunning(item));
+}
+
+/** How a call of the agent ends; null when a storm took up again between its admission and the call, and none was made. */
+function ending(
+  calls: ItemCalls,
+  item: LaneItem,
+  input: ItemInput,
+  previous: unknown,
+  isCalm: boolean,
+): Promise<AttemptEnd | null> | AttemptEnd {
+  if (calls.interruption(item) !== null) return INTERRUPTED;
+  if (isCalm) return open(calls, item, input, previous).end;
+  return tierOf(calls, item).gate.watch(() => open(calls, item, input, previous).end);
 }
 
 /** Calls the agent. */

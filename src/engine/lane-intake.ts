@@ -35,7 +35,9 @@ export class LaneIntake {
   readonly #parts: EngineParts;
   readonly #taken: TakenLane;
   readonly #hooks: IntakeHooks;
-  #held = new Map<number, LaneItem>();
+  /** What is in hand, and until the next claim also what was: see `LaneItem.isHeld`. */
+  #items: LaneItem[] = [];
+  #held = 0;
   /** How many of them wait for their start. */
   #waiting = 0;
   /** Cancelled by themselves; some may be in the answer of a claim that is under way. */
@@ -55,12 +57,12 @@ export class LaneIntake {
 
   /** The ordinals that the lane's claim must keep. */
   get keep(): number[] {
-    return [...this.#held.keys()];
+    return this.#inHand.map(({ ordinal }) => ordinal);
   }
 
   /** Items that wait for their start. */
   get waiting(): LaneItem[] {
-    return [...this.#held.values()].filter((item) => item.waits);
+    return this.#items.filter((item) => item.waits);
   }
 
   /** Whether items that may have run in a dead process have yet to be started. */
@@ -70,7 +72,7 @@ export class LaneIntake {
 
   /** Whether nothing is in hand and nothing more is to be had at the moment. */
   get isEmpty(): boolean {
-    return this.#held.size === 0 && this.#dry;
+    return this.#held === 0 && this.#dry;
   }
 
   /** Whether another claim is due while so many may run at a time. */
@@ -87,7 +89,7 @@ export class LaneIntake {
 
   /** Claims more items. */
   async claim(): Promise<void> {
-    this.#renew();
+    this.#items = this.#inHand;
     const pokes = this.#pokes;
     const answer = await this.#ask(this.keep);
     if (answer === null) return;
@@ -104,7 +106,7 @@ export class LaneIntake {
     // Else more of them would count as running than may, once others are started before them.
     for (const item of items) if (item.recorded === 'RUNNING') this.#hooks.idle(item);
     if (!this.#taken.afterDeath) return await this.#admit(items);
-    for (const item of items) this.#held.set(item.ordinal, item);
+    this.#hold(items);
     const [fatal, open] = partition(items, (item) => item.deaths + 1 >= FATAL_DEATHS);
     const [repeated, first] = partition(open, (item) => item.deaths > 0);
     for (const item of fatal) {
@@ -152,9 +154,10 @@ export class LaneIntake {
 
   /** Starts none of these items any more: the database has them as CANCELLED. What has started is the caller's. */
   drop(ordinals: readonly number[]): void {
+    const held = new Map(this.#inHand.map((item) => [item.ordinal, item]));
     for (const ordinal of ordinals) {
       this.#cancelled.add(ordinal);
-      const item = this.#held.get(ordinal);
+      const item = held.get(ordinal);
       if (item === undefined || !this.#leaves(item)) continue;
       this.#dropped(item);
       this.nextAlone();
@@ -165,7 +168,7 @@ export class LaneIntake {
   /** The item's move is in the database, or was refused there. */
   written(item: LaneItem, move: Omit<ItemMove, 'was' | 'wasTier'>): void {
     if (move.to === 'QUEUED' || move.to === 'RUNNING') return;
-    this.#held.delete(item.ordinal);
+    this.#release(item);
     if (move.runAfter !== null) this.#expectDue(move.runAfter.getTime());
     this.#hooks.wake();
   }
@@ -195,7 +198,7 @@ export class LaneIntake {
   }
 
   async #admit(items: readonly LaneItem[]): Promise<void> {
-    for (const item of items) this.#held.set(item.ordinal, item);
+    this.#hold(items);
     await this.#loadInputs(items);
     for (const item of items) this.#wait(item, false);
   }
@@ -222,21 +225,26 @@ export class LaneIntake {
     return true;
   }
 
-  /**
-   * Moves what is in hand to a new map.
-   *
-   * V8 makes another table for a map whenever the present one is full of what was deleted, and the old one keeps all that
-   * it had and points to the next. Once one of them has come into the old generation, every later one and all that was
-   * ever in them outlive each collection of the young one, and so does all that hangs on an item (measured: 2.7 KB an item,
-   * and a heap that grew to four times what was alive).
-   */
-  #renew(): void {
-    this.#held = new Map(this.#held);
+  get #inHand(): LaneItem[] {
+    return this.#items.filter((item) => item.isHeld);
+  }
+
+  #hold(items: readonly LaneItem[]): void {
+    for (const item of items) item.isHeld = true;
+    this.#items = this.#items.concat(items);
+    this.#held += items.length;
+  }
+
+  /** May be repeated. */
+  #release(item: LaneItem): void {
+    if (!item.isHeld) return;
+    item.isHeld = false;
+    this.#held -= 1;
   }
 
   #dropped(item: LaneItem): boolean {
     if (this.#cancelled.size === 0 || !this.#cancelled.has(item.ordinal)) return false;
-    this.#held.delete(item.ordinal);
+    this.#release(item);
     item.input = null;
     return true;
   }

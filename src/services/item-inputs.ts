@@ -1,6 +1,6 @@
 /** The inputs of claimed items, for the engine: what is listed at once, content when an agent asks for it. */
 import type { AgentDocument, AgentItem } from '../domain/agent-context.ts';
-import type { DocumentName } from '../domain/model.ts';
+import type { Datasource, DocumentName } from '../domain/model.ts';
 import type { ItemInput, ItemInputs } from '../engine/ports.ts';
 import type { Db } from '../store/database.ts';
 import { findExecutionDatasource } from '../store/datasources.ts';
@@ -16,8 +16,9 @@ export function createItemInputs(db: Db, parts: ContentParts): ItemInputs {
         readInputs(db, executionId, ordinals),
       ]);
       if (datasource === null) return new Map();
-      const inputOf = (row: InputRow) => new ListedInput(row, new ItemContent(parts, datasource, row.elementId));
-      return new Map(rows.map((row) => [row.ordinal, inputOf(row)]));
+      const inputs = new Map<number, ItemInput>();
+      for (const row of rows) inputs.set(row.ordinal, new ListedInput(row, parts, datasource));
+      return inputs;
     },
   };
 }
@@ -25,27 +26,37 @@ export function createItemInputs(db: Db, parts: ContentParts): ItemInputs {
 /** Waits by the hundred for its start: until then it holds no more than it was listed with. */
 class ListedInput implements ItemInput {
   readonly #row: InputRow;
-  readonly #content: ItemContent;
-  #item: AgentItem | null = null;
+  readonly #parts: ContentParts;
+  readonly #datasource: Datasource;
+  #known: { readonly content: ItemContent; readonly item: AgentItem } | null = null;
 
-  constructor(row: InputRow, content: ItemContent) {
+  constructor(row: InputRow, parts: ContentParts, datasource: Datasource) {
     this.#row = row;
-    this.#content = content;
+    this.#parts = parts;
+    this.#datasource = datasource;
   }
 
   get item(): AgentItem {
-    this.#item ??= itemOf(this.#row, this.#content);
-    return this.#item;
+    return this.#opened.item;
+  }
+
+  get #opened() {
+    if (this.#known === null) {
+      const content = new ItemContent(this.#parts, this.#datasource, this.#row.elementId);
+      this.#known = { content, item: itemOf(this.#row, content) };
+    }
+    return this.#known;
   }
 
   contentHash(): string | null {
-    return this.#content.hash;
+    return this.#known?.content.hash ?? null;
   }
 
   get begin(): ItemInput['begin'] {
     const { documentNames } = this.#row;
     if (!documentNames?.some(({ remote }) => remote !== undefined)) return null;
-    return (signal) => beginCall(this.#content, this.item.documents, documentNames, signal);
+    const { content, item } = this.#opened;
+    return (signal) => beginCall(content, item.documents, documentNames, signal);
   }
 }
 
@@ -98,7 +109,9 @@ function lazyDocument(
     return read.bytes;
   };
   const document = {
-    ...{ filename, mediaType, bytes },
+    filename,
+    mediaType,
+    bytes,
     text: async () => (await bytes()).toString('utf8'),
     json: async () => JSON.parse((await bytes()).toString('utf8')),
   };

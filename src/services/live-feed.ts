@@ -27,8 +27,7 @@ export function createLiveFeed(
   return createExecutionFeed({
     events,
     readExecution: (projectId, executionId) => findExecution(db, projectId, executionId),
-    readChanges: ({ projectId, id, revision }, since) =>
-      newestChanges(db, projectId, id, { since, upTo: revision }, LIMITS.changedItemsPerEvent),
+    readChanges: ({ projectId, id, revision }, since) => newestChanges(db, projectId, id, { since, upTo: revision }),
     onReadError,
     clock: SYSTEM_CLOCK,
     times: { intervalMs: LIMITS.updateIntervalMs, floorMs: FLOOR_MS },

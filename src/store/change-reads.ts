@@ -1,11 +1,12 @@
 /** Reading which items a range of revisions changed. */
 import { sql } from 'kysely';
+import { LIMITS } from '../domain/limits.ts';
 import type { Item } from '../domain/model.ts';
 import type { Db } from './database.ts';
 import { inputAt } from './item-inputs.ts';
 import { ITEM_COLUMNS } from './item-rows.ts';
 import { itemAt } from './item-stretches.ts';
-import { rowsOf } from './statement-name.ts';
+import { type Blanks, frequent } from './statement-name.ts';
 
 /** Changed items, newest change first. */
 export interface NewestChanges {
@@ -15,10 +16,10 @@ export interface NewestChanges {
 }
 
 /**
- * The items that changed last in the revisions above `since` and up to `upTo`, at most `limit`, as they are now.
+ * The items that changed last in the revisions above `since` and up to `upTo`, as many as an event holds, as they are now.
  *
- * Reads the newest `limit + 1` revisions of the range and of each no more than `limit + 1` ordinals, whatever the
- * execution's size. So `truncated` may be true for a range of more revisions than that in which few items changed.
+ * Reads one revision of the range more than that, and one ordinal more of each, whatever the execution's
+ * size. So `truncated` may be true for a range of more revisions than that in which few items changed.
  *
  * One statement, which is planned once: while a batch runs at full speed each event waits for it.
  */
@@ -27,14 +28,30 @@ export async function newestChanges(
   projectId: string,
   executionId: string,
   range: { readonly since: number; readonly upTo: number },
-  limit: number,
 ): Promise<NewestChanges> {
-  const [most, oneMore] = [sql.lit(limit), sql.lit(limit + 1)];
+  const rows = await newestItems(db, { projectId, executionId, ...range });
+  let truncated = false;
+  const found = rows.map(({ truncated: isTruncated, ...item }) => {
+    truncated = isTruncated;
+    return item;
+  });
+  return { items: found, truncated };
+}
+
+interface Asked {
+  readonly projectId: string;
+  readonly executionId: string;
+  readonly since: number;
+  readonly upTo: number;
+}
+
+const newestItems = frequent('newestChanges', (db, { projectId, executionId, since, upTo }: Blanks<Asked>) => {
+  const [most, oneMore] = [sql.lit(LIMITS.changedItemsPerEvent), sql.lit(LIMITS.changedItemsPerEvent + 1)];
   // Materialized, lest statistics that do not know the execution yet promise a single row of it.
   const newest = sql<{ executionId: string; ordinal: number; revision: number; place: number; truncated: boolean }>`(
     with change as materialized (
       select execution_id, revision, ordinals[1:${oneMore}] as ordinals from execution_change
-      where execution_id = ${executionId} and revision > ${range.since}::int and revision <= ${range.upTo}::int
+      where execution_id = ${executionId} and revision > ${since}::int and revision <= ${upTo}::int
         and exists (select from batch_execution where id = ${executionId} and project_id = ${projectId})
       order by revision desc limit ${oneMore}
     ), changed as materialized (
@@ -45,18 +62,11 @@ export async function newestChanges(
     select *, (select count(*) from change) > ${most} or (select count(*) from changed) > ${most} as truncated
     from changed order by revision desc, place limit ${most}
   )`.as<'k'>(sql`k`);
-  const items = db
+  return db
     .selectFrom(newest)
     .innerJoinLateral(itemAt(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('i'), (join) => join.onTrue())
     .innerJoinLateral(inputAt(sql.ref('k.executionId'), sql.ref('k.ordinal')).as('n'), (join) => join.onTrue())
     .select([...ITEM_COLUMNS, 'k.truncated'])
     .orderBy('k.revision', 'desc')
     .orderBy('k.place');
-  const rows = await rowsOf(db, 'newestChanges', items);
-  let truncated = false;
-  const found = rows.map(({ truncated: isTruncated, ...item }) => {
-    truncated = isTruncated;
-    return item;
-  });
-  return { items: found, truncated };
-}
+});

@@ -119,7 +119,13 @@ select exists (select 1 from l) as held, coalesce((select status from x), (selec
 }
 
 const unused = (ordinal: number): ClaimedItem => ({
-  ...{ ordinal, status: 'QUEUED', tier: 0, attempt: 0, charged: 0, deaths: 0, startedAt: null },
+  ordinal,
+  status: 'QUEUED',
+  tier: 0,
+  attempt: 0,
+  charged: 0,
+  deaths: 0,
+  startedAt: null,
 });
 
 /** Claims due items, then what the pool has from its cursor on, with gaps or without. */

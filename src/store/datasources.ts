@@ -4,7 +4,7 @@ import type { Datasource, DatasourceKind } from '../domain/model.ts';
 import type { Page } from '../domain/page.ts';
 import type { Db, Tx } from './database.ts';
 import { keysetPage } from './keyset.ts';
-import { named, rowsOf } from './statement-name.ts';
+import { type Blanks, frequent, named } from './statement-name.ts';
 
 /** A datasource to store; `contentHash` for INLINE only. */
 export interface NewDatasource extends Datasource {
@@ -52,22 +52,27 @@ export async function findDatasource(db: Db, projectId: string, id: string): Pro
 
 /** The datasource that an execution reads; null when it is gone, or the execution. */
 export async function findExecutionDatasource(db: Db, executionId: string): Promise<Datasource | null> {
-  const query = db
-    .selectFrom('datasource')
-    .select(COLUMNS)
-    .where(({ eb, refTuple, selectFrom }) =>
-      eb(
-        refTuple('id', 'projectId'),
-        'in',
-        selectFrom('batchExecution')
-          .select(['inputDatasourceId', 'projectId'])
-          .where('batchExecution.id', '=', executionId)
-          .$asTuple('inputDatasourceId', 'projectId'),
-      ),
-    );
-  const [row] = await rowsOf(db, 'findExecutionDatasource', query);
+  const [row] = await executionDatasource(db, { executionId });
   return row === undefined ? null : toDatasource(row);
 }
+
+const executionDatasource = frequent(
+  'findExecutionDatasource',
+  (db, { executionId }: Blanks<{ executionId: string }>) =>
+    db
+      .selectFrom('datasource')
+      .select(COLUMNS)
+      .where(({ eb, refTuple, selectFrom }) =>
+        eb(
+          refTuple('id', 'projectId'),
+          'in',
+          selectFrom('batchExecution')
+            .select(['inputDatasourceId', 'projectId'])
+            .where('batchExecution.id', '=', executionId)
+            .$asTuple('inputDatasourceId', 'projectId'),
+        ),
+      ),
+);
 
 /** The project's datasources with these ids, in no order. */
 export async function findDatasources(

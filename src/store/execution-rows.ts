@@ -1,7 +1,7 @@
 /** Reading an execution's row: the columns of a domain Execution, and the query all readers start from. */
 import type { Execution } from '../domain/model.ts';
 import type { Db } from './database.ts';
-import { rowsOf } from './statement-name.ts';
+import { type Blanks, frequent } from './statement-name.ts';
 
 /** Executions with their customer, as domain objects; callers add where, order and limit. */
 export function selectExecution(db: Db) {
@@ -62,7 +62,10 @@ export function selectExecution(db: Db) {
 
 /** The execution with this id in the project, or undefined when there is none that the project may see. */
 export async function findExecution(db: Db, projectId: string, id: string): Promise<Execution | undefined> {
-  const query = selectExecution(db).where('x.id', '=', id).where('x.projectId', '=', projectId);
-  const [execution] = await rowsOf(db, 'findExecution', query);
+  const [execution] = await executionOf(db, { projectId, id });
   return execution;
 }
+
+const executionOf = frequent('findExecution', (db, { projectId, id }: Blanks<{ projectId: string; id: string }>) =>
+  selectExecution(db).where('x.id', '=', id).where('x.projectId', '=', projectId),
+);

@@ -5,7 +5,7 @@ import type { InputFilters } from '../domain/spec.ts';
 import type { ExecutionStatus } from '../domain/states.ts';
 import { closing, countMove, NO_CHANGE } from './count-moves.ts';
 import type { Db } from './database.ts';
-import { rowsOf } from './statement-name.ts';
+import { type Blanks, frequent } from './statement-name.ts';
 
 /** What is left to freeze of an execution. */
 export interface Unfrozen {
@@ -18,13 +18,7 @@ export interface Unfrozen {
 
 /** Where freezing stands, or null when the execution is sealed or no longer PREPARING. */
 export async function findUnfrozen(db: Db, executionId: string): Promise<Unfrozen | null> {
-  const query = db
-    .selectFrom('batchExecution')
-    .select(['projectId', 'inputDatasourceId', 'spec', 'freezeCursor', 'total'])
-    .where('id', '=', executionId)
-    .where('status', '=', 'PREPARING')
-    .where('sealedAt', 'is', null);
-  const [row] = await rowsOf(db, 'findUnfrozen', query);
+  const [row] = await unfrozen(db, { executionId });
   if (row === undefined) return null;
   return {
     projectId: row.projectId,
@@ -34,6 +28,15 @@ export async function findUnfrozen(db: Db, executionId: string): Promise<Unfroze
     total: row.total,
   };
 }
+
+const unfrozen = frequent('findUnfrozen', (db, { executionId }: Blanks<{ executionId: string }>) =>
+  db
+    .selectFrom('batchExecution')
+    .select(['projectId', 'inputDatasourceId', 'spec', 'freezeCursor', 'total'])
+    .where('id', '=', executionId)
+    .where('status', '=', 'PREPARING')
+    .where('sealedAt', 'is', null),
+);
 
 export interface FreezeChunk {
   /** Where the chunk started; the write applies only while the execution stands there. */

@@ -60,6 +60,11 @@ export async function readInputs(
     ${TUPLES} from unnest(${ordinals}::int[]) as u(ordinal)
     cross join lateral ${inputAt(executionId, sql`u.ordinal`)} as i`.execute(db);
   return (rows[0]?.inputs ?? []).map(([ordinal, elementId, filename, mediaType, metadata, documentNames]) => ({
-    ...{ ordinal, elementId, filename, mediaType, metadata, documentNames },
+    ordinal,
+    elementId,
+    filename,
+    mediaType,
+    metadata,
+    documentNames,
   }));
 }

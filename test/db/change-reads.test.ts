@@ -39,7 +39,7 @@ describeDatabases('changed items', (open) => {
   });
 
   const changes = async (since: number, upTo: number, project = projectId) => {
-    const { items, truncated } = await newestChanges(db, project, executionId, { since, upTo }, 100);
+    const { items, truncated } = await newestChanges(db, project, executionId, { since, upTo });
     return { ordinals: items.map((item) => item.ordinal), truncated };
   };
 
@@ -67,7 +67,7 @@ describeDatabases('changed items', (open) => {
   });
 
   test('come as items, as they are now', async () => {
-    const { items } = await newestChanges(db, projectId, executionId, { since: 3, upTo: 5 }, 100);
+    const { items } = await newestChanges(db, projectId, executionId, { since: 3, upTo: 5 });
     const now = await findItems(
       db,
       projectId,

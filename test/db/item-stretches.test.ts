@@ -322,7 +322,7 @@ describeDatabases('items without rows of their own', (open, kind) => {
       quick: await pages({ maxDurationMs: 1 }),
       changed: await pages({ updatedAfterRevision: Math.max(revision - 4, 1) }),
       both: await pages({ updatedAfterRevision: 2, status: ['SUCCEEDED'] }),
-      events: await newestChanges(db, project, id, { since: 0, upTo: revision }, 100),
+      events: await newestChanges(db, project, id, { since: 0, upTo: revision }),
       newest: byOrdinal(await newestResults(db, project, keys)),
       byTier: byOrdinal(await resultsByTier(db, project, keys)),
       successes: byOrdinal(await lastSuccesses(db, project, keys, 3)),
