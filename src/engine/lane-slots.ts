@@ -3,7 +3,7 @@ import type { LimitFunction } from 'p-limit';
 import { type ItemCalls, runItem } from './item-run.ts';
 import type { LaneIntake } from './lane-intake.ts';
 import type { LaneItem } from './lane-item.ts';
-import { CALLS_A_TURN } from './turns.ts';
+import { CALLS_A_TURN, NEXT_CALLS_A_TURN, nextTurn } from './turns.ts';
 
 /** How many taken items stay in the list: to shift each out of a list of thousands costs a tenth of a short call. */
 const TAKEN_MOST = 500;
@@ -38,6 +38,8 @@ export class LaneSlots {
   /** Slots asked of the limit, and those of them that it has given. */
   #asked = 0;
   #askedInTurn = 0;
+  #beganInTurn = 0;
+  #turn: Promise<void> | null = null;
   #open = 0;
 
   constructor({ limit, intake, calls }: SlotParts, hooks: SlotHooks) {
@@ -92,6 +94,8 @@ export class LaneSlots {
     this.#open += 1;
     for (let item = this.#next(); item !== undefined; item = this.#next()) {
       if (!recorder.hasRoom) await recorder.room();
+      if (this.#beganInTurn >= NEXT_CALLS_A_TURN) await this.#nextTurn();
+      this.#beganInTurn += 1;
       const input = this.#hooks.isHeld() ? null : this.#intake.take(item);
       if (input === null) continue;
       this.#hooks.began(item);
@@ -108,6 +112,15 @@ export class LaneSlots {
     this.#open -= 1;
     this.#asked -= 1;
     this.#ask();
+  }
+
+  /** Answers that have come meanwhile are taken in then: else the next items would be asked for when there are none left. */
+  #nextTurn(): Promise<void> {
+    this.#turn ??= nextTurn().then(() => {
+      this.#turn = null;
+      this.#beganInTurn = 0;
+    });
+    return this.#turn;
   }
 
   /** The next item for a slot; undefined when there is none, or when there are more slots now than there are to be. */

@@ -18,7 +18,7 @@ export const FLUSH_MAX = 2_000;
 /** Most text of results that one flush writes, unless one item alone has more: a statement has to fit in memory. */
 const FLUSH_CHARACTERS = 8_000_000;
 const START_DELAY_MS = 10;
-const GATHER_MS = 5;
+const GATHER_MS = 10;
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 5_000;
 /** The code of an item whose outcome the database refused. */

@@ -3,6 +3,9 @@
 /** Calls that are started in one turn: with what agents do then, each takes up to 0.1 ms. */
 export const CALLS_A_TURN = 100;
 
+/** Calls that slots go on with in one turn, one after the other, which are short then: a few milliseconds of them. */
+export const NEXT_CALLS_A_TURN = 400;
+
 /** Resolves in the next turn. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
