@@ -132,7 +132,7 @@ function start(calls: ItemCalls, item: LaneItem): void {
   item.attempt += 1;
   item.calledAt = calls.parts.clock.now();
   item.startedAt ??= item.calledAt;
-  calls.recorder.stage(item, toRunning(item));
+  calls.recorder.begin(item);
 }
 
 /** How a call of the agent ends; null when a storm took up again between its admission and the call, and none was made. */

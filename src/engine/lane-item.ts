@@ -39,6 +39,8 @@ export interface LaneItem {
   place: number | null;
   /** The call of its agent, until its outcome is recorded. */
   call: Call | null;
+  /** Whether its agent is being called and nothing says so yet; see `UnsaidStarts`. */
+  startIsUnsaid: boolean;
   /** What its next flush writes of it; null while nothing waits for one. */
   staged: Staged | null;
 }
@@ -62,6 +64,7 @@ export function toLaneItem(claimed: ClaimedItem): LaneItem {
     afterDeath: false,
     place: null,
     call: null,
+    startIsUnsaid: false,
     staged: null,
   };
 }

@@ -3,22 +3,22 @@
  *
  * Idle: the first outcome is flushed at once, alone. Busy: while a flush is in flight outcomes gather, and the
  * next flush takes up to `FLUSH_MAX` of them. Several moves of one item between two flushes become one. Starts
- * alone are held back a moment, since most are followed by their outcome.
+ * alone are held back, since most are followed by their outcome (see `UnsaidStarts`).
  *
  * Leaves an item's fate to the database: a move whose guard does not hold there is dropped. When the answer says
  * that the lane is lost, everything staged is dropped and nothing is written any more.
  */
 import { itemError } from '../domain/item-error.ts';
-import type { LaneItem, Move, Staged } from './lane-item.ts';
+import { type LaneItem, type Move, type Staged, toRunning } from './lane-item.ts';
 import type { EngineParts, FailureRow, HeldLane, ResultRow, SettleAnswer, Settlement } from './ports.ts';
 import { nextTurn } from './turns.ts';
+import { UnsaidStarts } from './unsaid-starts.ts';
 
 /** Most items that one flush writes: fewer commits than with 1,000 (a tenth quicker), and as many as a statement may move. */
 export const FLUSH_MAX = 2_000;
 /** Most text of results that one flush writes, unless one item alone has more: a statement has to fit in memory. */
 const FLUSH_CHARACTERS = 8_000_000;
-const START_DELAY_MS = 10;
-const GATHER_MS = 10;
+const GATHER_MS = 25;
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 5_000;
 /** The code of an item whose outcome the database refused. */
@@ -47,7 +47,9 @@ export class Recorder {
   #outcomes = 0;
   #characters = 0;
   #pump: Promise<void> | null = null;
-  #cancelDelay: (() => void) | null = null;
+  readonly #starts = new UnsaidStarts();
+  /** Ends the wait for starts to be due; null while none waits. */
+  #cancelWait: (() => void) | null = null;
   #lost = false;
   #roomWaiters: (() => void)[] = [];
   readonly #awaited = new Map<LaneItem, () => void>();
@@ -67,6 +69,7 @@ export class Recorder {
   /** Stages an item's move, with a result or a failure to append. */
   stage(item: LaneItem, move: Move, rows: { result?: ResultRow; failure?: FailureRow } = {}): void {
     if (this.#lost) return;
+    this.#starts.delete(item);
     const staged = item.staged ?? this.#open(item, move);
     staged.move = move;
     if (rows.result) {
@@ -81,7 +84,31 @@ export class Recorder {
       this.#outcomes += 1;
     }
     if (outcome) this.#flushSoon();
-    else this.#cancelDelay ??= this.#parts.clock.after(START_DELAY_MS, () => this.#flushSoon());
+  }
+
+  /** Notes that an item's agent is being called, to be written with the next flush or in a while. */
+  begin(item: LaneItem): void {
+    if (this.#lost) return;
+    // It goes with what waits.
+    if (item.staged !== null) return this.stage(item, toRunning(item));
+    this.#starts.add(item);
+    if (this.#cancelWait === null) this.#awaitStarts();
+  }
+
+  #awaitStarts(): void {
+    const { waitMs } = this.#starts;
+    this.#cancelWait =
+      waitMs === null
+        ? null
+        : this.#parts.clock.after(waitMs, () => {
+            this.#say(this.#starts.due());
+            this.#awaitStarts();
+            if (this.#staged.length > 0) this.#flushSoon();
+          });
+  }
+
+  #say(starts: readonly LaneItem[]): void {
+    for (const item of starts) this.stage(item, toRunning(item));
   }
 
   #open(item: LaneItem, move: Move): Staged {
@@ -105,6 +132,7 @@ export class Recorder {
 
   /** Resolves when all that is staged now is in the database, or the lane is lost. */
   async flushed(): Promise<void> {
+    this.#say(this.#starts.all());
     while (this.#staged.length > 0 || this.#pump !== null) {
       this.#flushSoon();
       await this.#pump;
@@ -113,6 +141,7 @@ export class Recorder {
 
   /** Resolves when what is staged of this item is in the database, or the lane is lost. */
   async written(item: LaneItem): Promise<void> {
+    if (item.startIsUnsaid) this.stage(item, toRunning(item));
     if (item.staged === null) return;
     this.#flushSoon();
     await new Promise<void>((resolve) => this.#awaited.set(item, resolve));
@@ -121,7 +150,7 @@ export class Recorder {
   /** Drops what is staged and writes no more; a flush in flight may still land or be refused. */
   lose(): void {
     this.#lost = true;
-    this.#cancelDelay?.();
+    this.#cancelWait?.();
     for (const { item } of this.#staged.splice(0)) item.staged = null;
     this.#outcomes = 0;
     this.#characters = 0;
@@ -131,8 +160,6 @@ export class Recorder {
   }
 
   #flushSoon(): void {
-    this.#cancelDelay?.();
-    this.#cancelDelay = null;
     this.#pump ??= this.#pumpAll()
       .catch((error: unknown) => {
         this.lose();
@@ -168,6 +195,8 @@ export class Recorder {
   }
 
   #take(): Staged[] {
+    if (this.#starts.isFew) this.#say(this.#starts.all());
+    this.#starts.tidy();
     let count = 0;
     let characters = 0;
     for (const { results } of this.#staged) {
