@@ -8,9 +8,9 @@
  * Leaves an item's fate to the database: a move whose guard does not hold there is dropped. When the answer says
  * that the lane is lost, everything staged is dropped and nothing is written any more.
  */
-import { itemError } from '../domain/item-error.ts';
 import { type LaneItem, type Move, type Staged, toRunning } from './lane-item.ts';
 import type { EngineParts, FailureRow, HeldLane, ResultRow, SettleAnswer, Settlement } from './ports.ts';
+import { advanced, asRefused, holdsData } from './refused-outcome.ts';
 import { nextTurn } from './turns.ts';
 import { UnsaidStarts } from './unsaid-starts.ts';
 
@@ -21,8 +21,6 @@ const FLUSH_CHARACTERS = 8_000_000;
 const GATHER_MS = 25;
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 5_000;
-/** The code of an item whose outcome the database refused. */
-const REFUSED = 'result_refused';
 const NONE: readonly never[] = [];
 
 /** What a lane records into. */
@@ -289,31 +287,13 @@ export class Recorder {
       { executionId: this.#lane.executionId, ordinal: item.ordinal, err: cause },
       'result refused by the database',
     );
-    if (earlier === undefined && first.failures.every((failure) => failure.error.code === REFUSED)) {
-      // Not the item's data then: nothing here can mend it, and trying again for ever would block the lane.
+    if (!holdsData(first)) {
+      // Nothing here can mend it, and trying again for ever would block the lane.
       throw new Error(`a move of item ${item.ordinal} to ${move.to} was refused`, { cause });
     }
-    const error = itemError('VALIDATION', REFUSED, 'The database cannot store what the agent returned.', {
-      stage: 'result',
-    });
-    const at = this.#parts.clock.now();
-    const guilty = { tier: earlier?.tier ?? move.tier, attempt: earlier?.attempt ?? move.attempt };
-    first.results = NONE;
-    const { startedAt = at, usage = null } = earlier ?? {};
-    first.failures = [{ ordinal: item.ordinal, ...guilty, error, startedAt, at, usage }];
-    first.move = {
-      ...{ ...move, ...guilty, to: 'FAILED', runAfter: null, endedAt: at, startedAt: move.startedAt ?? at },
-      ...{ error, flawed: false },
-    };
-    await this.#write([first]);
+    await this.#write([asRefused(first, this.#parts.clock.now())]);
   }
 }
-
-/** A move into the next tier, of an item whose later moves are written after it. */
-const advanced = (move: Move, tier: number): Move => ({
-  ...move,
-  ...{ to: 'RUNNING', tier, attempt: 0, charged: 0, runAfter: null, endedAt: null, error: null, flawed: false },
-});
 
 const sizeOf = ({ data, fieldErrors, artifacts }: ResultRow): number =>
   data.length + (fieldErrors?.length ?? 0) + (artifacts?.length ?? 0);

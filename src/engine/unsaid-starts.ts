@@ -43,7 +43,7 @@ export class UnsaidStarts {
     this.#count -= 1;
   }
 
-  /** Those that are to be told now; they stay until they are deleted. */
+  /** Those that are to be told now; whoever asks tells of all of them, and deletes them with that. */
   due(): LaneItem[] {
     if (this.isFew) return this.all();
     const due = this.#older.filter(isUnsaid);

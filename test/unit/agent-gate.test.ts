@@ -19,6 +19,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** A call as a lane makes it: watched only where it has to be. */
+async function made(gate: AgentGate, end: AttemptEnd): Promise<AttemptEnd | null> {
+  if (!gate.isCalm) return await gate.watch(answer(end));
+  await gate.heed(end);
+  return end;
+}
+
 async function storm(): Promise<AgentGate> {
   const gate = new AgentGate(systemClock, null);
   for (let n = 0; n < 20; n += 1) await gate.watch(answer(fault));
@@ -33,6 +40,16 @@ test('faults in most of twenty calls are a storm, in half of them none', async (
   const gate = await storm();
   expect(gate.parkedUntil?.getTime()).toBe(1_001_000);
   expect(await gate.watch(answer(result))).toBeNull();
+});
+
+test('after a calm in which no call was watched, faults are a storm as ever', async () => {
+  const gate = new AgentGate(systemClock, null);
+  for (let n = 0; n < 100; n += 1) expect(await made(gate, result)).toBe(result);
+  expect(gate.isCalm).toBe(true);
+  expect(gate.heed(result)).toBeNull();
+  for (let n = 0; n < 20; n += 1) await made(gate, fault);
+  expect(gate.stormSince).not.toBeNull();
+  expect(gate.isCalm).toBe(false);
 });
 
 test('errors that are no fault of the connection are no storm', async () => {

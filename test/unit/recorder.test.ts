@@ -19,17 +19,16 @@ const result = (ordinal: number, data = '1') => ({
   },
 });
 
-/** A recorder over a store of the test's own; its timers run at once. */
-function recorderOver(settle: (settlement: Settlement) => Promise<SettleAnswer>) {
+const soon: Clock['after'] = (_ms, callback) => {
+  const timer = setImmediate(callback);
+  return () => clearImmediate(timer);
+};
+
+/** A recorder over a store of the test's own; its timers run at once unless `after` says otherwise. */
+function recorderOver(settle: (settlement: Settlement) => Promise<SettleAnswer>, after: Clock['after'] = soon) {
   const written: [number, string][] = [];
   const broken: unknown[] = [];
-  const clock: Clock = {
-    now: () => AT,
-    after: (_ms, callback) => {
-      const timer = setImmediate(callback);
-      return () => clearImmediate(timer);
-    },
-  };
+  const clock: Clock = { now: () => AT, after };
   const store = {
     settle: (_lane: unknown, settlement: Settlement) => settle(settlement),
     refusedData: (error: unknown) => error === 'refused',
@@ -232,4 +231,60 @@ test('whoever waits for a start is let go when the lane is lost', async () => {
   const start = recorder.written(one);
   recorder.lose();
   await expect(start).resolves.toBeUndefined();
+});
+
+test('where many calls begin, those whose outcome follows are written once; who still runs is told in the end', async () => {
+  const seen: string[] = [];
+  const waits: { ms: number; pass: () => void }[] = [];
+  const { recorder } = recorderOver(
+    async ({ moves }) => {
+      for (const { was, to } of moves) seen.push(`${was}>${to}`);
+      return HELD;
+    },
+    (ms, pass) => {
+      waits.push({ ms, pass });
+      return () => undefined;
+    },
+  );
+  const items = Array.from({ length: 100 }, (_, ordinal) => item(ordinal));
+  for (const one of items) recorder.begin(one);
+  for (const one of items.slice(0, 60)) recorder.stage(one, toSucceeded(one, AT, false), result(one.ordinal));
+  while (seen.length < 60) await new Promise((resolve) => setImmediate(resolve));
+  // The first look is due when the first start may be told of alone; then so many wait that they wait on.
+  expect(waits.map(({ ms }) => ms)).toEqual([10]);
+  waits[0]?.pass();
+  expect(waits.map(({ ms }) => ms)).toEqual([10, 125]);
+  expect(new Set(seen)).toEqual(new Set(['QUEUED>SUCCEEDED']));
+  waits[1]?.pass();
+  while (seen.length < 100) await new Promise((resolve) => setImmediate(resolve));
+  expect(seen.slice(60)).toEqual(Array.from({ length: 40 }, () => 'QUEUED>RUNNING'));
+  expect(items.slice(60).every(({ recorded }) => recorded === 'RUNNING')).toBe(true);
+  expect(waits).toHaveLength(2);
+});
+
+test('whoever closes an execution is told of all that runs first', async () => {
+  const seen: string[] = [];
+  const { recorder } = recorderOver(
+    async ({ moves }) => {
+      for (const { to } of moves) seen.push(to);
+      return HELD;
+    },
+    () => () => undefined,
+  );
+  for (let n = 0; n < 100; n += 1) recorder.begin(item(n));
+  await recorder.flushed();
+  expect(seen).toEqual(Array.from({ length: 100 }, () => 'RUNNING'));
+});
+
+test('a few starts go with the outcome of another item', async () => {
+  const flushes: string[][] = [];
+  const { recorder } = recorderOver(async ({ moves }) => {
+    flushes.push(moves.map(({ ordinal, to }) => `${ordinal} ${to}`));
+    return HELD;
+  });
+  const [one, other] = [item(0), item(1)];
+  recorder.begin(one);
+  recorder.stage(other, toSucceeded(other, AT, false), result(1));
+  await recorder.written(other);
+  expect(flushes).toEqual([['1 SUCCEEDED', '0 RUNNING']]);
 });
