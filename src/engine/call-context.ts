@@ -10,6 +10,8 @@ const STOP = Symbol('stop');
 /** What the contexts of a lane are made from. */
 export interface ContextParts {
   readonly taken: TakenLane;
+  /** What the idempotency keys of all its calls begin with. */
+  readonly keyPrefix: string;
   readonly logs: AttemptLogs;
 }
 
@@ -27,7 +29,8 @@ export class CallContext implements AgentContext {
   readonly log: AgentLog;
   readonly [STOP]: CallSignal;
 
-  constructor({ taken, logs }: ContextParts, item: LaneItem, input: ItemInput, previous: unknown, stop: CallSignal) {
+  constructor(parts: ContextParts, item: LaneItem, input: ItemInput, previous: unknown, stop: CallSignal) {
+    const { taken, keyPrefix, logs } = parts;
     const { executionId } = taken.lane;
     const { ordinal, tier, attempt } = item;
     const { round } = taken;
@@ -39,7 +42,7 @@ export class CallContext implements AgentContext {
     this.tier = tier;
     this.round = round;
     this.attempt = attempt;
-    this.idempotencyKey = `${executionId}:${round}:${ordinal}:${tier}`;
+    this.idempotencyKey = `${keyPrefix}${ordinal}:${tier}`;
     this[STOP] = stop;
     Object.defineProperty(this, 'signal', SIGNAL);
     // Most calls log nothing.

@@ -44,6 +44,7 @@ export interface ItemCalls {
   /** The code of each tier, and what all its calls on this node share. */
   readonly tiers: readonly TierCalls[];
   readonly recorder: Recorder;
+  readonly keyPrefix: string;
   readonly logs: AttemptLogs;
   policy(): RetryPolicy;
   /** Whether a call's slot is kept until what it used is counted, so that no more calls start than the budget allows. */

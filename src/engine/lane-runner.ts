@@ -90,6 +90,7 @@ export class LaneRunner {
     );
     const calls: ItemCalls = {
       ...{ parts, taken, recorder: this.#recorder, logs: shared.logs },
+      keyPrefix: `${lane.executionId}:${taken.round}:`,
       tiers: spec.tiers.map((tier, index) => ({
         ...{ agentName: tier.agentName, prices: tier.prices, rules: rulesOf(tier) },
         run: agents[index] ?? unknownAgent,

@@ -126,6 +126,7 @@ export interface Settlement {
   /** How many tiers the execution has; with one, nothing is counted by tier. */
   readonly tiers: number;
   readonly moves: readonly ItemMove[];
+  /** In the order of the moves that they come with. */
   readonly results: readonly ResultRow[];
   readonly failures: readonly FailureRow[];
 }

@@ -28,11 +28,13 @@ export interface Stretched {
 export function toStretches(settlement: Settlement): Stretched {
   const { round, tiers, moves, results, failures } = settlement;
   if (round > 0 || tiers > 1 || moves.length < SHORTEST) return { stretches: [], rest: settlement };
-  const firstCalls = new Map<number, ItemMove>();
-  for (const move of moves) if (isFirstCall(move)) firstCalls.set(move.ordinal, move);
-  const plain = results.filter((result) => isPlain(result, firstCalls.get(result.ordinal)));
-  const stretches = sideBySide(plain);
+  const stretches = sideBySide(plainResults(moves, results));
   if (stretches.length === 0) return { stretches, rest: settlement };
+  const most = Math.max(moves.length, results.length);
+  // Mostly so: then nobody has to ask of each which it is.
+  if (most === stretches.reduce((sum, { length }) => sum + length, 0)) {
+    return { stretches, rest: { round, tiers, failures, moves: [], results: [] } };
+  }
   const taken = new Set<number>();
   for (const stretch of stretches) for (const { ordinal } of stretch) taken.add(ordinal);
   const left = <Row extends { readonly ordinal: number }>(rows: readonly Row[]): readonly Row[] =>
@@ -43,9 +45,21 @@ export function toStretches(settlement: Settlement): Stretched {
 const isFirstCall = ({ was, to, attempt, charged, deaths, flawed }: ItemMove): boolean =>
   was === 'QUEUED' && to === 'SUCCEEDED' && attempt === 1 && charged === 0 && deaths === 0 && !flawed;
 
+/** The results of items that a stretch says all of; found in one pass, since a flush has both in one order. */
+function plainResults(moves: readonly ItemMove[], results: readonly ResultRow[]): ResultRow[] {
+  const plain: ResultRow[] = [];
+  let next = 0;
+  for (const move of moves) {
+    for (let result = results[next]; result?.ordinal === move.ordinal; result = results[next]) {
+      if (isFirstCall(move) && isPlain(result, move)) plain.push(result);
+      next += 1;
+    }
+  }
+  return plain;
+}
+
 /** Whether a result and its item's move say the same, and no more than a stretch can. */
-const isPlain = (result: ResultRow, move: ItemMove | undefined): boolean =>
-  move !== undefined &&
+const isPlain = (result: ResultRow, move: ItemMove): boolean =>
   result.data.length <= LARGE &&
   result.fieldErrors === null &&
   result.artifacts === null &&

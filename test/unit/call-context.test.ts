@@ -17,7 +17,7 @@ function contextOver(stop: CallSignal) {
     attempt: 3,
   };
   const input = { item: { ordinal: 7 } as AgentItem } as ItemInput;
-  const parts = { taken: taken as unknown as TakenLane, logs } as unknown as ContextParts;
+  const parts = { taken: taken as unknown as TakenLane, keyPrefix: 'exec:2:', logs } as unknown as ContextParts;
   return { context: new CallContext(parts, item, input, null, stop), lines };
 }
 
