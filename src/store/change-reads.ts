@@ -18,8 +18,8 @@ export interface NewestChanges {
 /**
  * The items that changed last in the revisions above `since` and up to `upTo`, as many as an event holds, as they are now.
  *
- * Reads one revision of the range more than that, and one ordinal more of each, whatever the execution's
- * size. So `truncated` may be true for a range of more revisions than that in which few items changed.
+ * Reads the newest revisions of the range, one more than that, and of each one ordinal more than that, whatever the
+ * execution's size. So `truncated` may be true for a range of more revisions than that in which few items changed.
  *
  * One statement, which is planned once: while a batch runs at full speed each event waits for it.
  */

@@ -15,7 +15,7 @@ export const ELEMENT_COLUMNS = sql.raw(`datasource_id, id, position, filename, m
 /**
  * The values of `ELEMENT_COLUMNS` for these items, and the relation `u` that they come from.
  *
- * A column travels as one array (measured: less than 7 us of the server's time a row, where a recordset takes 12).
+ * A column travels as one array: a recordset takes nearly twice the server's time.
  */
 export function draftRows(
   items: readonly IndexedElement[],
