@@ -9,6 +9,7 @@ let latest = new Date(0);
 /** The machine's clock. */
 export const systemClock: Clock = {
   now() {
+    // oxlint-disable-next-line no-restricted-properties -- This is the clock.
     const now = Date.now();
     if (now !== latest.getTime()) latest = new Date(now);
     return latest;
