@@ -8,8 +8,7 @@ import type { OutputRules } from '../domain/tier-output.ts';
 import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../domain/usage.ts';
 import type { AgentGate } from './agent-gate.ts';
 import { AgentCall, type AttemptEnd, type Call, CallSignal } from './attempt.ts';
-import type { AttemptLogs } from './attempt-logs.ts';
-import { CallContext } from './call-context.ts';
+import { CallContext, type ContextParts } from './call-context.ts';
 import {
   type LaneItem,
   toCancelled,
@@ -20,7 +19,7 @@ import {
   toRunning,
   toSucceeded,
 } from './lane-item.ts';
-import type { EngineParts, ItemInput, ResultRow, TakenLane } from './ports.ts';
+import type { EngineParts, ItemInput, ResultRow } from './ports.ts';
 import type { Recorder } from './recorder.ts';
 
 const INTERRUPTED: AttemptEnd = { kind: 'interrupted' };
@@ -38,14 +37,11 @@ export interface TierCalls {
   readonly rules: OutputRules | null;
 }
 
-export interface ItemCalls {
+export interface ItemCalls extends ContextParts {
   readonly parts: EngineParts;
-  readonly taken: TakenLane;
   /** The code of each tier, and what all its calls on this node share. */
   readonly tiers: readonly TierCalls[];
   readonly recorder: Recorder;
-  readonly keyPrefix: string;
-  readonly logs: AttemptLogs;
   policy(): RetryPolicy;
   /** Whether a call's slot is kept until what it used is counted, so that no more calls start than the budget allows. */
   isBudgeted(): boolean;
