@@ -21,7 +21,7 @@ import { createItemInputs } from './services/item-inputs.ts';
 import { createListFeed } from './services/list-feed.ts';
 import { createLiveFeed } from './services/live-feed.ts';
 import { openSession } from './services/open-session.ts';
-import type { ServiceDeps } from './services/ports.ts';
+import type { Publish, ServiceDeps } from './services/ports.ts';
 import { prepareExecution } from './services/prepare-execution.ts';
 import { createResultLinks, openResultLink } from './services/result-links.ts';
 import { createDeletionSweep } from './services/sweep-deleted.ts';
@@ -123,8 +123,8 @@ async function startParts(config: Config, log: Logger, started: Started): Promis
   lists.start();
   const changes = await started('changes', createChangeLog(db, lists.announce, onError), (part) => part.stop());
   changes.start();
-  const publish = (executionId: string, revision: number): void => {
-    tell(executionId, revision);
+  const publish: Publish = (executionId, revision, ends) => {
+    tell(executionId, revision, ends);
     changes.note(executionId);
   };
   const onReadError = (error: unknown, executionId: string) =>

@@ -89,7 +89,7 @@ async function force(parts: EngineParts, executionId: string, closing: Closing, 
 async function close(parts: EngineParts, executionId: string, closing: Closing, running: boolean): Promise<boolean> {
   for (let cursor: number | null = 0; cursor !== null; ) {
     const answer = await parts.store.closeItems(executionId, { cursor, running, closing });
-    if (answer.revision !== null) parts.publish(executionId, answer.revision);
+    if (answer.revision !== null) parts.publish(executionId, answer.revision, isFinalExecution(answer.status));
     if (isFinalExecution(answer.status)) return true;
     cursor = answer.cursor;
     // Between chunks sockets and other executions get their turn.

@@ -209,7 +209,7 @@ export class ExecutionRunner {
       for (let more = true; more && !this.#stopping; ) {
         const answer = await this.#parts.prepare(this.#id);
         more = answer.more;
-        if (answer.revision !== null) this.#parts.publish(this.#id, answer.revision);
+        if (answer.revision !== null) this.#parts.publish(this.#id, answer.revision, answer.ends);
         // The lanes are all who care for another chunk; who reads the row each time reads it once for each flush.
         if (more) for (const lane of this.#lanes.values()) lane.poke();
         else this.poke();

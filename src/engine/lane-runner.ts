@@ -277,7 +277,7 @@ export class LaneRunner {
   /** Takes in where the execution stands; one that takes no more items is the runner's business. */
   #see(answer: ClaimAnswer | SettleAnswer): void {
     const { held, status, closing, revision } = answer;
-    if (revision !== null) this.#parts.publish(this.#taken.lane.executionId, revision);
+    if (revision !== null) this.#parts.publish(this.#taken.lane.executionId, revision, isFinalExecution(status));
     if (isFinalExecution(status)) return this.#leave('ended');
     if (!held) return this.#leave('lost');
     const isSpent = 'spent' in answer && answer.spent;

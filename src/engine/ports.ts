@@ -203,6 +203,8 @@ export interface OpenExecution {
 export interface PrepareAnswer {
   readonly more: boolean;
   readonly revision: number | null;
+  /** Whether the execution is known to have ended with that revision. */
+  readonly ends?: boolean;
 }
 
 export interface LaneStore {
@@ -295,7 +297,8 @@ export interface EngineParts {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly publish: (executionId: string, revision: number) => void;
+  /** Tells of a newer revision, after its commit; `ends`: it is a final state. */
+  readonly publish: (executionId: string, revision: number, ends?: boolean) => void;
   readonly log: EngineLog;
   /** How long an aborted call may still answer before its item is closed without it. */
   readonly cancelGraceMs: number;

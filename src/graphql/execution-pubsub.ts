@@ -16,6 +16,7 @@ export function createExecutionPubSub(): { readonly events: EventTarget; readonl
   const pubSub = createPubSub<{ [EXECUTION_TOPIC]: [id: string, changed: ExecutionChanged] }>({ eventTarget: events });
   return {
     events,
-    publish: (executionId, revision) => pubSub.publish(EXECUTION_TOPIC, executionId, { executionId, revision }),
+    publish: (executionId, revision, ends = false) =>
+      pubSub.publish(EXECUTION_TOPIC, executionId, { executionId, revision, ends }),
   };
 }

@@ -4,6 +4,8 @@
 export interface ExecutionChanged {
   readonly executionId: string;
   readonly revision: number;
+  /** Whether this is known to be a final state. */
+  readonly ends: boolean;
 }
 
 /** The part of an event target that listeners need. */
@@ -13,25 +15,27 @@ export type ExecutionEvents = Pick<EventTarget, 'addEventListener' | 'removeEven
 export const EXECUTION_TOPIC = 'batchExecution';
 
 /**
- * Calls `onRevision` for each newer revision of an execution from now on; the answer stops it.
+ * Calls `onRevision` for each newer revision of an execution from now on, with whether that is known to be its end; the
+ * answer stops it.
  *
  * Listens on the event target itself: the pub/sub's own subscribe ends the process at 1,024 unread events.
  */
 export function listenToExecution(
   events: ExecutionEvents,
   executionId: string,
-  onRevision: (revision: number) => void,
+  onRevision: (revision: number, ends: boolean) => void,
 ): () => void {
   const type = `${EXECUTION_TOPIC}:${executionId}`;
-  const listener = (event: Event) => onRevision(revisionOf(event));
+  const listener = (event: Event) => {
+    const { revision, ends } = detailOf(event);
+    // What a listener throws would end the process, so an event without a revision counts as "newer than anything".
+    onRevision(typeof revision === 'number' ? revision : Number.MAX_SAFE_INTEGER, ends === true);
+  };
   events.addEventListener(type, listener);
   return () => events.removeEventListener(type, listener);
 }
 
-// What a listener throws would end the process, so an event without a revision counts as "newer than anything".
-function revisionOf(event: Event): number {
+function detailOf(event: Event): { readonly [Key in keyof ExecutionChanged]?: unknown } {
   const detail: unknown = 'detail' in event ? event.detail : null;
-  const revision: unknown =
-    typeof detail === 'object' && detail !== null && 'revision' in detail ? detail.revision : null;
-  return typeof revision === 'number' ? revision : Number.MAX_SAFE_INTEGER;
+  return typeof detail === 'object' && detail !== null ? detail : {};
 }

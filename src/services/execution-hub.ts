@@ -12,7 +12,7 @@ export interface FeedClock {
 
 /** How often a hub reads. */
 export interface FeedTimes {
-  /** The shortest time between the end of a read and the next. */
+  /** The shortest time between the end of a read and the next, unless that is known to find the execution ended. */
   readonly intervalMs: number;
   /** The longest: a floor against lost events. */
   readonly floorMs: number;
@@ -23,7 +23,7 @@ export interface HubParts {
   /** The execution's row; undefined when there is none that the hub's project may see. */
   readonly read: () => Promise<Execution | undefined>;
   /** Starts listening for newer revisions; the answer stops it. */
-  readonly listen: (onRevision: (revision: number) => void) => () => void;
+  readonly listen: (onRevision: (revision: number, ends: boolean) => void) => () => void;
   /** A read failed; the hub tries again by itself. */
   readonly onReadError: (error: unknown) => void;
   /** Nobody holds the hub any more; it is closed. */
@@ -44,8 +44,8 @@ interface Waiter {
 /**
  * Listens from its first moment, then reads the row: nothing that commits after the read can be missed.
  *
- * A newer revision is read at once if the last read ended an interval ago, else at the end of the interval, and
- * every `floorMs` without an event. A read that fails is tried again, later each time. The hub lives while someone
+ * A newer revision is read at once if the last read ended an interval ago or it is a final one, else at the end of the
+ * interval, and every `floorMs` without an event. A read that fails is tried again, later each time. The hub lives while someone
  * holds it: each `hold` is paired with one `release` (a reader's end is one).
  */
 export class ExecutionHub {
@@ -58,6 +58,8 @@ export class ExecutionHub {
   #latest: Execution | undefined;
   /** The newest revision that an event named. */
   #announced = 0;
+  /** The newest of them that is a final state. */
+  #announcedEnd = 0;
   #reads = 0;
   #reading = false;
   #underWay: Promise<void> = Promise.resolve();
@@ -68,9 +70,10 @@ export class ExecutionHub {
 
   constructor(parts: HubParts) {
     this.#parts = parts;
-    this.#stopListening = parts.listen((revision) => {
+    this.#stopListening = parts.listen((revision, ends) => {
       this.#announced = Math.max(this.#announced, revision);
-      if (this.#isBehind()) this.#readSoon();
+      if (ends) this.#announcedEnd = Math.max(this.#announcedEnd, revision);
+      if (this.#isBehind(this.#announced)) this.#readSoon();
     });
   }
 
@@ -93,7 +96,7 @@ export class ExecutionHub {
   current(): Promise<Execution | undefined> {
     const age = this.#parts.clock.now() - this.#lastReadEndedAt;
     const isRecent = this.#failures === 0 && age < this.#parts.times.intervalMs;
-    if (this.#latest !== undefined && isRecent && !this.#isBehind()) return Promise.resolve(this.#latest);
+    if (this.#latest !== undefined && isRecent && !this.#isBehind(this.#announced)) return Promise.resolve(this.#latest);
     return new Promise((resolve, reject) => {
       this.#waiters.add({ revision: this.#announced, read: this.#reads + 1, resolve, reject });
       this.#readSoon();
@@ -132,14 +135,16 @@ export class ExecutionHub {
     return this.#latest;
   }
 
-  #isBehind(): boolean {
-    return this.#announced > (this.#latest?.revision ?? 0);
+  #isBehind(revision: number): boolean {
+    return revision > (this.#latest?.revision ?? 0);
   }
 
-  /** Reads at the end of the interval since the last read, which may be now. */
+  /** Reads at the end of the interval since the last read, which may be now; the execution's end at once. */
   #readSoon(): void {
     if (this.#reading || this.#closed) return;
-    this.#readAt(this.#failures > 0 ? this.#retryAt() : this.#lastReadEndedAt + this.#parts.times.intervalMs);
+    if (this.#failures > 0) this.#readAt(this.#retryAt());
+    else if (this.#isBehind(this.#announcedEnd)) this.#readAt(this.#parts.clock.now());
+    else this.#readAt(this.#lastReadEndedAt + this.#parts.times.intervalMs);
   }
 
   #readAt(at: number): void {
@@ -185,6 +190,7 @@ export class ExecutionHub {
   #take(row: Execution | undefined, announcedBefore: number): void {
     // A commit precedes its event, so an announced revision above the row's is of a database that is no more.
     if (this.#announced === announcedBefore) this.#announced = row?.revision ?? 0;
+    this.#announcedEnd = Math.min(this.#announcedEnd, this.#announced);
     if (row !== undefined) this.#latest = row;
     for (const waiter of [...this.#waiters]) {
       const satisfied = this.#reads >= waiter.read || (row !== undefined && row.revision >= waiter.revision);
@@ -205,7 +211,7 @@ export class ExecutionHub {
   #readNext(): void {
     if (this.#closed) return;
     if (this.#failures > 0) this.#readAt(this.#retryAt());
-    else if (this.#isBehind() || this.#waiters.size > 0) this.#readSoon();
+    else if (this.#isBehind(this.#announced) || this.#waiters.size > 0) this.#readSoon();
     else this.#readAt(this.#lastReadEndedAt + this.#parts.times.floorMs);
   }
 }

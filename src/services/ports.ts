@@ -91,8 +91,12 @@ export interface EngineControl {
   hold(executionId: string): void;
 }
 
-/** Tells that an execution has a newer revision; called after its commit, never before. */
-export type Publish = (executionId: string, revision: number) => void;
+/**
+ * Tells that an execution has a newer revision; called after its commit, never before.
+ *
+ * `ends`, where it is known: the revision is a final state.
+ */
+export type Publish = (executionId: string, revision: number, ends?: boolean) => void;
 
 /** Makes tokens for the results of single executions, and checks them. */
 export interface ResultLinks {

@@ -1,6 +1,7 @@
 /** The steps between creating (or retrying) an execution and its being whole: freeze in chunks, seal, requeue. */
 import { LIMITS } from '../domain/limits.ts';
 import { type Datasource, holdsResults } from '../domain/model.ts';
+import { isFinalExecution } from '../domain/states.ts';
 import type { PrepareAnswer } from '../engine/ports.ts';
 import { findExecutionDatasource } from '../store/datasources.ts';
 import { analyzeItems, appendItems, findUnfrozen, sealItems, type Unfrozen } from '../store/freeze.ts';
@@ -59,7 +60,8 @@ async function freeze(
   const total = chunk?.total ?? unfrozen.total;
   if (total >= ANALYZE_FROM) await analyzeItems(deps.db);
   const sealed = await sealItems(deps.db, executionId, total, deps.now());
-  return { more: false, revision: sealed?.revision ?? chunk?.revision ?? null };
+  const ends = sealed !== null && isFinalExecution(sealed.status);
+  return { more: false, revision: sealed?.revision ?? chunk?.revision ?? null, ends };
 }
 
 /** Appends the next elements that match; null when there are none. */

@@ -25,9 +25,9 @@ const snapshot = () => (row === undefined ? undefined : ({ id: ID, ...row } as E
 const listeners = () => getEventListeners(bus.events, TOPIC).length;
 const open = (afterRevision: number | null = null, projectId = 'proj_1') =>
   feed.open({ projectId, executionId: ID, afterRevision });
-const commit = (revision: number, status: Execution['status'] = 'RUNNING') => {
+const commit = (revision: number, status: Execution['status'] = 'RUNNING', ends = false) => {
   row = { revision, status };
-  bus.publish(ID, revision);
+  bus.publish(ID, revision, ends);
 };
 
 /** Everything a reader gives as it comes; `done` when it has ended. */
@@ -162,6 +162,36 @@ describe('a stream goes on', () => {
     commit(9);
     await clock.pass(100);
     expect(reads).toEqual([0, 1_000, 1_050]);
+  });
+
+  test('at once to its end, also within the window, and also when it ends during a read', async () => {
+    const seen = follow(await open());
+    commit(6, 'COMPLETED', true);
+    await settled();
+    expect(seen).toMatchObject({ revisions: [5, 6], done: true });
+
+    row = { revision: 7, status: 'RUNNING' };
+    const again = follow(await open());
+    await clock.pass(50);
+    const late = Promise.withResolvers<Execution | undefined>();
+    interceptions.push(() => late.promise);
+    commit(8);
+    const old = snapshot();
+    commit(9, 'COMPLETED', true);
+    late.resolve(old);
+    await settled();
+    expect(again).toMatchObject({ revisions: [7, 8, 9], done: true });
+    expect(clock.now()).toBe(50);
+  });
+
+  test('in its window after an end that no read can find', async () => {
+    const seen = follow(await open());
+    bus.publish(ID, 9, true);
+    await clock.pass(40);
+    commit(6);
+    await clock.pass(100);
+    expect(seen.revisions).toEqual([5, 6]);
+    expect(reads).toEqual([0, 0, 50]);
   });
 
   test('without any event, within 5 s', async () => {
