@@ -15,7 +15,7 @@ const FIRST_CHUNK = 200;
 const COPIED_ROWS = { embedded: LIMITS.sweepChunk, postgres: 4_000 } as const;
 /** The same of rows that are mostly not copied. */
 const PLACED_ROWS = { embedded: 4_000, postgres: LONGEST_SPAN } as const;
-/** Executions from this size on would leave the planner's statistics far behind. */
+/** So many copied inputs would leave the planner's statistics far behind. */
 const ANALYZE_FROM = 2_000;
 
 /** Thrown when an execution can never be prepared; the engine ends it FAILED with the message. */
@@ -58,7 +58,7 @@ async function freeze(
   const chunk = isListed ? null : await appendNext(deps, executionId, unfrozen, datasource);
   if (chunk !== null && chunk.total === null) return chunk;
   const total = chunk?.total ?? unfrozen.total;
-  if (total >= ANALYZE_FROM) await analyzeItems(deps.db);
+  if (total >= ANALYZE_FROM) await analyzeItems(deps.db, executionId, ANALYZE_FROM);
   const sealed = await sealItems(deps.db, executionId, total, deps.now());
   const ends = sealed !== null && isFinalExecution(sealed.status);
   return { more: false, revision: sealed?.revision ?? chunk?.revision ?? null, ends };

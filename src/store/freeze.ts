@@ -104,12 +104,15 @@ returning x.revision, x.status`.execute(db);
 }
 
 /**
- * Refreshes the planner's statistics of the item tables after a large load.
+ * Refreshes the planner's statistics of the item tables where at least so many inputs of an execution were copied.
  *
  * From a tenth of the usual sample: that takes 50 instead of 300 ms, in which a small execution would be over, and
  * the server's own maintenance soon takes a larger one.
  */
-export async function analyzeItems(db: Db): Promise<void> {
+export async function analyzeItems(db: Db, executionId: string, copied: number): Promise<void> {
+  const { rows } = await sql`/* hasCopiedInputs */
+    select from batch_item_input where execution_id = ${executionId} offset ${copied - 1}::int limit 1`.execute(db);
+  if (rows.length === 0) return;
   await db.transaction().execute(async (tx) => {
     await sql`set local default_statistics_target = 10`.execute(tx);
     await sql`analyze batch_item, batch_item_input`.execute(tx);

@@ -80,7 +80,7 @@ describeDatabases('a chunk of stored elements that comes too late', (open) => {
     const { id } = await unfrozen();
     const step = await stepsOf(id);
     const answers = await Promise.all([step(), step()]);
-    expect(answers).toContainEqual({ more: false, revision: expect.any(Number) });
+    expect(answers).toContainEqual({ more: false, revision: expect.any(Number), ends: false });
     expect(await readRow(id)).toMatchObject({ status: 'QUEUED', total: 3, sealedAt: expect.any(Date) });
     expect(await inputsOf(id)).toBe(3);
     await checkWhole(db, id);
