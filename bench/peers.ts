@@ -14,7 +14,7 @@ import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import Table from 'cli-table3';
 import { runBatch } from './echo-batch.ts';
-import { type Contender, own, peers, peersAreInstalled, type Race, raw, warmUpOf } from './support/contenders.ts';
+import { type Contender, own, peers, peersAreInstalled, type Race, raw, warmUp } from './support/contenders.ts';
 import { withServer } from './support/databases.ts';
 import { median, megabytes, whole } from './support/numbers.ts';
 import { describeMachine, keepResults, printMachine } from './support/results.ts';
@@ -118,8 +118,7 @@ async function raceEmbedded(): Promise<Record<string, unknown>> {
   for (let round = 0; round < rounds; round += 1) {
     mine.push(
       await withService(null, async (bench) => {
-        const warmUp = warmUpOf(embeddedItems);
-        await runBatch(bench.api, { datasourceId: await makeElements(bench, warmUp) }, warmUp);
+        await warmUp(bench, embeddedItems);
         const datasourceId = await makeElements(bench, embeddedItems);
         return embeddedItems / ((await runBatch(bench.api, { datasourceId }, embeddedItems)) / 1_000);
       }),
