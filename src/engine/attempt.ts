@@ -2,6 +2,7 @@
 import type { AgentContext, AgentRun } from '../domain/agent-context.ts';
 import { checkResult, type StorableResult } from '../domain/agent-result.ts';
 import { AttemptInterrupted } from '../domain/attempt-interrupted.ts';
+import type { CallSignal } from '../domain/call-signal.ts';
 import { classifyThrown, type ItemError, itemError } from '../domain/item-error.ts';
 import type { Clock } from './ports.ts';
 
@@ -24,25 +25,6 @@ export interface Call {
   abort(reason: DOMException): void;
   /** Ends the attempt as interrupted, whatever the agent still does. */
   abandon(): void;
-}
-
-/** An abort signal that is only made when someone asks for it: that is a third of what a short call costs. */
-export class CallSignal {
-  #controller: AbortController | null = null;
-  #reason: DOMException | null = null;
-
-  get signal(): AbortSignal {
-    if (this.#controller === null) {
-      this.#controller = new AbortController();
-      if (this.#reason !== null) this.#controller.abort(this.#reason);
-    }
-    return this.#controller.signal;
-  }
-
-  abort(reason: DOMException): void {
-    this.#reason ??= reason;
-    this.#controller?.abort(this.#reason);
-  }
 }
 
 /** A call that is made at once. Never throws; a synchronous throw of the agent is its error. */

@@ -1,11 +1,9 @@
 /** What an agent is called with. */
 import type { AgentContext, AgentLog } from '../domain/agent-context.ts';
-import type { CallSignal } from './attempt.ts';
+import { type CallSignal, STOP, type Stoppable, withSignal } from '../domain/call-signal.ts';
 import type { AttemptLogs } from './attempt-logs.ts';
 import type { LaneItem } from './lane-item.ts';
 import type { ItemInput, TakenLane } from './ports.ts';
-
-const STOP = Symbol('stop');
 
 /** What the contexts of a lane are made from. */
 export interface ContextParts {
@@ -16,7 +14,7 @@ export interface ContextParts {
 }
 
 /** All its properties are its own, and none needs `this`: agents take it apart and copy it. */
-export class CallContext implements AgentContext {
+export class CallContext implements AgentContext, Stoppable {
   readonly item: AgentContext['item'];
   readonly previous: unknown;
   readonly userMessage: string | null;
@@ -44,7 +42,7 @@ export class CallContext implements AgentContext {
     this.attempt = attempt;
     this.idempotencyKey = `${keyPrefix}${ordinal}:${tier}`;
     this[STOP] = stop;
-    Object.defineProperty(this, 'signal', SIGNAL);
+    withSignal(this);
     // Most calls log nothing.
     let log: AgentLog | null = null;
     this.log = (...line) => {
@@ -53,11 +51,3 @@ export class CallContext implements AgentContext {
     };
   }
 }
-
-/** One getter for all: each object with one of its own would get a hidden class of its own, at 1 us a call. */
-const SIGNAL: PropertyDescriptor & ThisType<CallContext> = {
-  enumerable: true,
-  get() {
-    return this[STOP].signal;
-  },
-};

@@ -1,13 +1,14 @@
 /** One item's way through its tiers while it holds a slot: call, record, next. */
 import type { AgentRun } from '../domain/agent-context.ts';
 import type { StorableResult } from '../domain/agent-result.ts';
+import { CallSignal } from '../domain/call-signal.ts';
 import type { ItemError } from '../domain/item-error.ts';
 import { outputMismatch } from '../domain/output-rules.ts';
 import { nextDelayMs, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { OutputRules } from '../domain/tier-output.ts';
 import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../domain/usage.ts';
 import type { AgentGate } from './agent-gate.ts';
-import { AgentCall, type AttemptEnd, type Call, CallSignal } from './attempt.ts';
+import { AgentCall, type AttemptEnd, type Call } from './attempt.ts';
 import { CallContext, type ContextParts } from './call-context.ts';
 import {
   type LaneItem,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AgentItem } from '../../src/domain/agent-context.ts';
-import { CallSignal } from '../../src/engine/attempt.ts';
+import { CallSignal } from '../../src/domain/call-signal.ts';
 import { CallContext, type ContextParts } from '../../src/engine/call-context.ts';
 import { toLaneItem } from '../../src/engine/lane-item.ts';
 import type { ItemInput, TakenLane } from '../../src/engine/ports.ts';

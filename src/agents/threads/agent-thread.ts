@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { CheckedResult } from '../../domain/agent-result.ts';
 import { reasonOf } from '../agent-file-error.ts';
 import { AgentUnavailableError } from '../agent-unavailable.ts';
+import { CallTable } from './call-table.ts';
 import type { OpenCall, ThreadedAgent } from './open-call.ts';
 import { Outbox } from './outbox.ts';
 import type { FromThread, ToThread } from './protocol.ts';
@@ -52,7 +53,7 @@ export class AgentThread {
   readonly #hooks: ThreadHooks;
   readonly #outbox: Outbox;
   readonly #pulse: Pulse;
-  readonly #calls = new Map<number, OpenCall>();
+  readonly #calls = new CallTable<OpenCall>();
   /** By version id: the agent's number once it is imported, a promise of it before. */
   readonly #agents = new Map<string, number | Promise<number>>();
   readonly #imports = new Map<number, PromiseWithResolvers<void>>();
@@ -101,7 +102,7 @@ export class AgentThread {
   /** Runs a call. */
   take(call: OpenCall): void {
     if (this.#calls.size === 0) this.#worker.ref();
-    this.#calls.set(call.id, call);
+    call.no = this.#calls.add(call);
     const agent = this.#agents.get(call.agent.versionId) ?? this.#load(call.agent);
     if (typeof agent === 'number') return this.#send(call, agent);
     // Nothing of it has reached the thread yet.
@@ -126,7 +127,7 @@ export class AgentThread {
     if (!this.#started) return;
     const { overstayMs, pingMs, silenceMs } = this.#times;
     let abortedAt = Infinity;
-    for (const call of this.#calls.values()) abortedAt = Math.min(abortedAt, call.abortedAt ?? Infinity);
+    for (const call of this.#calls.all) abortedAt = Math.min(abortedAt, call.abortedAt ?? Infinity);
     if (performance.now() - abortedAt > overstayMs) return this.close('overstayed');
     this.#pulse.beat();
     const limit = abortedAt < Infinity ? pingMs : this.#calls.size > 1 ? silenceMs : Infinity;
@@ -170,10 +171,10 @@ export class AgentThread {
   #send(call: OpenCall, agent: number): void {
     call.onAbort(() => {
       const { name, message } = call.abortReason;
-      this.#outbox.post({ kind: 'abort', call: call.id, name, message });
+      this.#outbox.post({ kind: 'abort', call: call.no, name, message });
       this.#pulse.beat();
     });
-    this.#outbox.post({ kind: 'call', call: call.id, agent, context: call.sent() });
+    this.#outbox.post({ kind: 'call', call: call.no, agent, context: call.sent() });
   }
 
   /** A context that cannot be cloned is its call's error. */
@@ -202,20 +203,20 @@ export class AgentThread {
     }
   }
 
-  async #reply({ call: id, question, asked }: Extract<FromThread, { kind: 'asks' }>): Promise<void> {
-    const call = this.#calls.get(id);
+  async #reply({ call: no, question, asked }: Extract<FromThread, { kind: 'asks' }>): Promise<void> {
+    const call = this.#calls.get(no);
     if (call === undefined) return;
     const { answer, transfer } = await call.answer(asked);
-    this.#outbox.post({ kind: 'answer', call: id, question, answer }, transfer);
+    this.#outbox.post({ kind: 'answer', call: no, question, answer }, transfer);
   }
 
-  #answered(id: number, settle: (call: OpenCall) => void): void {
-    const call = this.#calls.get(id);
+  #answered(no: number, settle: (call: OpenCall) => void): void {
+    const call = this.#calls.get(no);
     if (call !== undefined) this.#release(call, () => settle(call));
   }
 
   #release(call: OpenCall, settle: () => void): void {
-    if (!this.#calls.delete(call.id)) return;
+    if (!this.#calls.delete(call.no)) return;
     if (this.#calls.size === 0) this.#worker.unref();
     settle();
     this.#hooks.answered(this, call);
@@ -224,8 +225,8 @@ export class AgentThread {
   #over(code: number): void {
     if (this.#end === null) this.#hooks.closing(this);
     const reason = this.#death === null ? `it ended its process with code ${code}` : reasonOf(this.#death);
-    const calls = [...this.#calls.values()];
-    this.#calls.clear();
+    const calls = this.#calls.all;
+    for (const { no } of calls) this.#calls.delete(no);
     for (const imported of this.#imports.values()) imported.reject(new Error(reason));
     this.#hooks.ended(this, this.#end ?? 'crashed', reason, calls);
   }

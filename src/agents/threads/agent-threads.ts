@@ -17,6 +17,7 @@
 import os from 'node:os';
 import type { AgentContext, AgentRun } from '../../domain/agent-context.ts';
 import { AttemptInterrupted } from '../../domain/attempt-interrupted.ts';
+import { stopOf } from '../../domain/call-signal.ts';
 import { AgentThread, type ThreadEnd, type ThreadTimes } from './agent-thread.ts';
 import { OpenCall, type ThreadedAgent } from './open-call.ts';
 import { Suspects } from './suspects.ts';
@@ -100,8 +101,9 @@ export class AgentThreads {
   async #run(agent: ThreadedAgent, context: AgentContext): Promise<unknown> {
     // AttemptInterrupted would be answered with the next call, for ever.
     if (this.#stopped) throw Object.assign(new Error('The service is stopping.'), { category: 'INTERRUPTED' });
-    context.signal.throwIfAborted();
-    const call = new OpenCall(agent, context);
+    const stop = stopOf(context);
+    if (stop.isAborted) throw stop.reason;
+    const call = new OpenCall(agent, context, stop);
     if (this.#suspects.orderOf(call.key) === null) this.#place().take(call);
     else this.#wait(call);
     this.#checks ??= setInterval(() => this.#check(), CHECK_MS).unref();

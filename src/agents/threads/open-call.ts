@@ -1,5 +1,6 @@
 /** A call of a threaded agent as the service's thread sees it: a promise, and what the agent may ask for. */
 import type { AgentContext, AgentLog } from '../../domain/agent-context.ts';
+import type { CallSignal } from '../../domain/call-signal.ts';
 import type { Answer, Question, SentContext } from './protocol.ts';
 import { packThrown } from './thrown.ts';
 
@@ -11,27 +12,30 @@ export interface ThreadedAgent {
   url(): Promise<string>;
 }
 
-let calls = 0;
-
 export class OpenCall {
-  readonly id: number;
+  /** Its number in its thread; 0 before it has one. */
+  no = 0;
   readonly agent: ThreadedAgent;
   readonly promise: Promise<unknown>;
   /** When the agent was told to stop, by the monotonic clock; null while it was not. */
   abortedAt: number | null = null;
   readonly #context: AgentContext;
+  readonly #stop: CallSignal;
   readonly #settle: PromiseWithResolvers<unknown>;
   #onAbort: () => void = () => undefined;
   #open = true;
 
-  constructor(agent: ThreadedAgent, context: AgentContext) {
-    calls += 1;
-    this.id = calls;
+  /** `stop` is what stops the call of that context. */
+  constructor(agent: ThreadedAgent, context: AgentContext, stop: CallSignal) {
     this.agent = agent;
     this.#context = context;
+    this.#stop = stop;
     this.#settle = Promise.withResolvers();
     this.promise = this.#settle.promise;
-    context.signal.addEventListener('abort', this.#aborted);
+    stop.listen(() => {
+      this.abortedAt = performance.now();
+      this.#onAbort();
+    });
   }
 
   /** The same for every attempt at one item in one tier and round. */
@@ -45,7 +49,7 @@ export class OpenCall {
 
   /** Why it was aborted, as far as it can be sent. */
   get abortReason(): { readonly name: string; readonly message: string } {
-    const reason: unknown = this.#context.signal.reason;
+    const { reason } = this.#stop;
     // No error of its own for each of hundreds of calls that are aborted at once.
     return reason instanceof Error ? reason : { name: 'AbortError', message: String(reason) };
   }
@@ -108,13 +112,8 @@ export class OpenCall {
     }
   }
 
-  readonly #aborted = (): void => {
-    this.abortedAt = performance.now();
-    this.#onAbort();
-  };
-
   #end(): void {
     this.#open = false;
-    this.#context.signal.removeEventListener('abort', this.#aborted);
+    this.#stop.listen(null);
   }
 }

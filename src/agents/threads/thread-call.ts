@@ -1,5 +1,6 @@
 /** A call inside its thread: the context that the agent gets, whose content comes from the service by messages. */
-import type { AgentContext, AgentDocument } from '../../domain/agent-context.ts';
+import type { AgentContext, AgentDocument, AgentLog } from '../../domain/agent-context.ts';
+import { CallSignal, STOP, withSignal } from '../../domain/call-signal.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import type { DocumentName, LogLevel } from '../../domain/model.ts';
 import type { Answer, FromThread, Question, SentContext } from './protocol.ts';
@@ -11,7 +12,7 @@ export class ThreadCall {
   readonly context: AgentContext;
   readonly #id: number;
   readonly #post: (message: FromThread) => void;
-  readonly #controller = new AbortController();
+  readonly #stop = new CallSignal();
   readonly #asked: PromiseWithResolvers<Value>[] = [];
   readonly #contents = new Map<number | null, Promise<Buffer>>();
   #logged = 0;
@@ -22,7 +23,7 @@ export class ThreadCall {
     this.#id = id;
     this.#post = post;
     const own = this.#document(item, item.documents.length === 0 ? null : 0);
-    this.context = {
+    this.context = withSignal({
       ...rest,
       item: {
         ...item,
@@ -30,16 +31,16 @@ export class ThreadCall {
         text: own.text,
         bytes: own.bytes,
         json: own.json,
-        exists: async (path) => existenceOf(await this.#ask({ exists: String(path) })),
+        exists: async (path: string) => existenceOf(await this.#ask({ exists: String(path) })),
       },
-      signal: this.#controller.signal,
-      log: (...line) => this.#log(...line),
-    };
+      log: (...line: Parameters<AgentLog>) => this.#log(...line),
+      [STOP]: this.#stop,
+    });
   }
 
   /** Aborts the agent's signal. */
   abort(reason: DOMException): void {
-    this.#controller.abort(reason);
+    this.#stop.abort(reason);
   }
 
   /** Hands over what the service answered. */

@@ -1,18 +1,21 @@
 /**
  * The thread of `agent-thread.ts`: imports agents and runs many calls of them at once.
  *
- * One call is started in each turn of the event loop, so that aborts and pings are heard between calls that compute.
- * What is to be told goes out at the end of a turn; while more calls wait to start it may gather for a millisecond.
+ * A turn of the event loop starts one call after the other for a millisecond, so that aborts and pings are heard between
+ * calls that compute. What is to be told goes out at the end of a turn; while more calls wait to start it may gather for
+ * a millisecond.
  */
 import { parentPort } from 'node:worker_threads';
 import type { AgentRun } from '../../domain/agent-context.ts';
 import { checkResult } from '../../domain/agent-result.ts';
 import { reasonOf } from '../agent-file-error.ts';
 import { readModule } from '../module-shape.ts';
+import { CallTable } from './call-table.ts';
 import type { FromThread, ToThread } from './protocol.ts';
 import { ThreadCall } from './thread-call.ts';
 import { packThrown } from './thrown.ts';
 
+const TURN_MS = 1;
 const GATHER_MS = 1;
 const GATHER_MOST = 64;
 
@@ -23,10 +26,11 @@ interface Start {
 }
 
 const agents = new Map<number, AgentRun>();
-const calls = new Map<number, ThreadCall>();
+const calls = new CallTable<ThreadCall>();
 const starts: Start[] = [];
 let outbox: FromThread[] = [];
 let outboxSince = 0;
+let turnBegan = 0;
 /** What calls of the present list of messages are aborted with. */
 let abortError: DOMException | null = null;
 
@@ -43,10 +47,22 @@ function flush(): void {
   outbox = [];
 }
 
+function startTurn(): void {
+  turnBegan = performance.now();
+  startNext();
+}
+
+/** Starts a call, and the next once this one has computed what it can without waiting: a tick follows all promises. */
 function startNext(): void {
   const next = starts.shift();
   if (next !== undefined) void run(next);
-  if (starts.length > 0) setImmediate(startNext);
+  if (starts.length === 0) return;
+  queueMicrotask(() => process.nextTick(goOn));
+}
+
+function goOn(): void {
+  if (performance.now() - turnBegan < TURN_MS) startNext();
+  else setImmediate(startTurn);
 }
 
 async function run({ call, agent, thread }: Start): Promise<void> {
@@ -94,7 +110,7 @@ function handle(message: ToThread): void {
       const { call, agent, context } = message;
       const thread = new ThreadCall(call, context, post);
       calls.set(call, thread);
-      if (starts.push({ call, agent, thread }) === 1) setImmediate(startNext);
+      if (starts.push({ call, agent, thread }) === 1) setImmediate(startTurn);
       return;
     }
     case 'abort':
