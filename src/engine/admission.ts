@@ -1,5 +1,6 @@
 /** What stands between an item in a lane and its call: the agent's storm, its rate limit, the node's ceiling. */
 import type { AgentGate } from './agent-gate.ts';
+import { Line } from './line.ts';
 import type { FairSlots, SlotWait } from './fair-slots.ts';
 import type { Clock } from './ports.ts';
 
@@ -23,7 +24,7 @@ export interface AdmissionParts {
 
 export class Admission {
   readonly #parts: AdmissionParts;
-  readonly #waits = new Set<() => void>();
+  readonly #waits = new Line<() => void>();
   #stormy = false;
 
   constructor(parts: AdmissionParts) {
@@ -54,7 +55,7 @@ export class Admission {
 
   /** Makes everyone who waits ask again whether it is barred. */
   recheck(): void {
-    for (const wake of [...this.#waits]) wake();
+    for (const wake of this.#waits.all) wake();
   }
 
   async #wait(gate: AgentGate, agentName: string, begins: boolean): Promise<boolean> {
@@ -86,9 +87,9 @@ export class Admission {
     const recheck = (): void => {
       if (this.#parts.barred(begins)) wait.cancel();
     };
-    this.#waits.add(recheck);
+    const place = this.#waits.join(recheck);
     const granted = await wait.granted;
-    this.#waits.delete(recheck);
+    this.#waits.leave(place);
     return granted;
   }
 
@@ -103,8 +104,8 @@ export class Admission {
 
   async #orRecheck(ready: Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waits.add(resolve);
+    const place = this.#waits.join(resolve);
     await Promise.race([ready, promise]);
-    this.#waits.delete(resolve);
+    this.#waits.leave(place);
   }
 }

@@ -1,3 +1,5 @@
+import { Line } from './line.ts';
+
 /** Of the ceiling, the part that is kept for those that have less than that part. */
 const KEPT = 1 / 20;
 
@@ -31,7 +33,7 @@ export class FairSlots {
    * The weight is asked for whenever a slot comes free: a change counts for those that wait already.
    */
   take(executionId: string, weight: () => number): true | SlotWait {
-    const sharer = this.#sharers.get(executionId) ?? { running: 0, weight, waiting: new Set<Waiter>() };
+    const sharer = this.#sharers.get(executionId) ?? { running: 0, weight, waiting: new Line<Waiter>() };
     this.#sharers.set(executionId, sharer);
     sharer.weight = weight;
     if (this.#hasRoom(sharer)) {
@@ -39,11 +41,11 @@ export class FairSlots {
       return true;
     }
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    sharer.waiting.add(resolve);
+    const place = sharer.waiting.join(resolve);
     return {
       granted: promise,
       cancel: () => {
-        if (sharer.waiting.delete(resolve)) resolve(false);
+        if (sharer.waiting.leave(place)) resolve(false);
         this.#forget(executionId, sharer);
       },
     };
@@ -58,11 +60,8 @@ export class FairSlots {
     this.#forget(executionId, sharer);
     // More than one where what was kept is free for the last that is left.
     for (let next = this.#neediest(); next !== undefined; next = this.#neediest()) {
-      const [waiter] = next.waiting;
-      if (waiter === undefined) return;
-      next.waiting.delete(waiter);
       this.#grant(next);
-      waiter(true);
+      next.waiting.shift()?.(true);
     }
   }
 
@@ -102,7 +101,7 @@ type Waiter = (granted: boolean) => void;
 interface Sharer {
   running: number;
   weight: () => number;
-  readonly waiting: Set<Waiter>;
+  readonly waiting: Line<Waiter>;
 }
 
 /** What a sharer has for its weight. */
