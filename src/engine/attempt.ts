@@ -4,7 +4,7 @@ import { checkResult, type StorableResult } from '../domain/agent-result.ts';
 import { AttemptInterrupted } from '../domain/attempt-interrupted.ts';
 import type { CallSignal } from '../domain/call-signal.ts';
 import { classifyThrown, type ItemError, itemError } from '../domain/item-error.ts';
-import type { Clock } from './ports.ts';
+import type { SharedTimer, Timed } from './call-timeouts.ts';
 
 export type AttemptEnd =
   | { readonly kind: 'result'; readonly result: StorableResult }
@@ -27,23 +27,28 @@ export interface Call {
   abandon(): void;
 }
 
+const QUIET = Promise.resolve();
+
 /** A call that is made at once. Never throws; a synchronous throw of the agent is its error. */
-export class AgentCall implements Call {
+export class AgentCall implements Call, Timed {
   readonly end: Promise<AttemptEnd>;
   readonly quiet: Promise<void>;
   isQuiet = false;
   readonly #stop: CallSignal;
   readonly #resolve: (end: AttemptEnd) => void;
-  readonly #cancelTimeout: () => void;
+  readonly #timer: SharedTimer;
+  /** Its place there; null: it has left. */
+  #place: number | null;
   #aborted = false;
 
   /** The context's signal is that of `stop`. */
-  constructor(run: AgentRun, context: AgentContext, stop: CallSignal, timeoutMs: number, clock: Clock) {
+  constructor(run: AgentRun, context: AgentContext, stop: CallSignal, timer: SharedTimer) {
     const { promise, resolve } = Promise.withResolvers<AttemptEnd>();
     this.end = promise;
     this.#resolve = resolve;
     this.#stop = stop;
-    this.#cancelTimeout = clock.after(timeoutMs, () => this.#timeOut(timeoutMs));
+    this.#timer = timer;
+    this.#place = timer.join(this);
     this.quiet = this.#call(run, context);
   }
 
@@ -54,22 +59,40 @@ export class AgentCall implements Call {
 
   abandon(): void {
     // Aborted before: the timeout has nothing left to end, and would keep the process alive for as long.
-    this.#cancelTimeout();
+    this.#leaveTimer();
     this.#resolve({ kind: 'interrupted' });
   }
 
-  async #call(run: AgentRun, context: AgentContext): Promise<void> {
+  /** Without `await`, which keeps more for each call than an agent's own promise and what follows it. */
+  #call(run: AgentRun, context: AgentContext): Promise<void> {
     try {
-      this.#resolve(resultEnd(await run(context)));
+      return Promise.resolve(run(context)).then(
+        (value) => this.#ended(resultEnd(value)),
+        (thrown: unknown) => this.#threw(thrown),
+      );
     } catch (thrown) {
-      this.#resolve(this.#aborted ? { kind: 'interrupted' } : thrownEnd(thrown));
-    } finally {
-      this.isQuiet = true;
-      this.#cancelTimeout();
+      this.#threw(thrown);
+      return QUIET;
     }
   }
 
-  #timeOut(timeoutMs: number): void {
+  #threw(thrown: unknown): void {
+    this.#ended(this.#aborted ? { kind: 'interrupted' } : thrownEnd(thrown));
+  }
+
+  #ended(end: AttemptEnd): void {
+    this.#resolve(end);
+    this.isQuiet = true;
+    this.#leaveTimer();
+  }
+
+  #leaveTimer(): void {
+    if (this.#place !== null) this.#timer.leave(this.#place);
+    this.#place = null;
+  }
+
+  /** Ends the attempt as timed out, and tells the agent to stop. */
+  timeOut(timeoutMs: number): void {
     this.#resolve({
       kind: 'error',
       error: itemError('TIMEOUT', 'timeout', `The call took longer than ${timeoutMs} ms.`, {

@@ -20,6 +20,7 @@ import {
   toRunning,
   toSucceeded,
 } from './lane-item.ts';
+import type { CallTimeouts } from './call-timeouts.ts';
 import type { EngineParts, ItemInput, ResultRow } from './ports.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -48,6 +49,7 @@ export interface ItemCalls extends ContextParts {
   isBudgeted(): boolean;
   /** What an interrupted attempt means for the item; null while nothing interrupts it. */
   interruption(item: LaneItem): Interruption | null;
+  readonly timeouts: CallTimeouts;
   /** Waits until a call may start; false when the item is not to start, or to go on, here. */
   admit(tier: TierCalls, begins: boolean): true | Promise<boolean>;
   /** The result of the tier before the item's own, from the database. */
@@ -152,7 +154,7 @@ function open(calls: ItemCalls, item: LaneItem, input: ItemInput, previous: unkn
   const stop = new CallSignal();
   const context = new CallContext(calls, item, input, previous, stop);
   const whole = input.begin === null ? run : afterBegin(input.begin, run);
-  const call = new AgentCall(whole, context, stop, calls.taken.spec.execution.itemTimeoutMs, calls.parts.clock);
+  const call = new AgentCall(whole, context, stop, calls.timeouts.begin());
   item.call = call;
   calls.opened();
   return call;

@@ -15,6 +15,7 @@ import { rulesOf } from '../domain/tier-output.ts';
 import { Admission } from './admission.ts';
 import type { Call } from './attempt.ts';
 import { BusyItems } from './busy-items.ts';
+import { CallTimeouts } from './call-timeouts.ts';
 import type { Interruption, ItemCalls } from './item-run.ts';
 import type { LaneEnd, LaneHooks, LaneShared, LaneTuning } from './lane-contract.ts';
 import { LaneIntake } from './lane-intake.ts';
@@ -90,6 +91,7 @@ export class LaneRunner {
     );
     const calls: ItemCalls = {
       ...{ parts, taken, recorder: this.#recorder, logs: shared.logs },
+      timeouts: new CallTimeouts(parts.clock, spec.execution.itemTimeoutMs),
       keyPrefix: `${lane.executionId}:${taken.round}:`,
       tiers: spec.tiers.map((tier, index) => ({
         ...{ agentName: tier.agentName, prices: tier.prices, rules: rulesOf(tier) },

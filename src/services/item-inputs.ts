@@ -28,7 +28,8 @@ class ListedInput implements ItemInput {
   readonly #row: InputRow;
   readonly #parts: ContentParts;
   readonly #datasource: Datasource;
-  #known: { readonly content: ItemContent; readonly item: AgentItem } | null = null;
+  #item: AgentItem | null = null;
+  #content: ItemContent | null = null;
 
   constructor(row: InputRow, parts: ContentParts, datasource: Datasource) {
     this.#row = row;
@@ -37,37 +38,36 @@ class ListedInput implements ItemInput {
   }
 
   get item(): AgentItem {
-    return this.#opened.item;
+    this.#item ??= itemOf(this.#row, this);
+    return this.#item;
   }
 
-  get #opened() {
-    if (this.#known === null) {
-      const content = new ItemContent(this.#parts, this.#datasource, this.#row.elementId);
-      this.#known = { content, item: itemOf(this.#row, content) };
-    }
-    return this.#known;
+  /** Many agents ask for nothing of it. */
+  get content(): ItemContent {
+    this.#content ??= new ItemContent(this.#parts, this.#datasource, this.#row.elementId);
+    return this.#content;
   }
 
   contentHash(): string | null {
-    return this.#known?.content.hash ?? null;
+    return this.#content?.hash ?? null;
   }
 
   get begin(): ItemInput['begin'] {
     const { documentNames } = this.#row;
     if (!documentNames?.some(({ remote }) => remote !== undefined)) return null;
-    const { content, item } = this.#opened;
+    const { content, item } = this;
     return (signal) => beginCall(content, item.documents, documentNames, signal);
   }
 }
 
 /** None of its functions needs `this`: agents take it apart. */
-function itemOf(row: InputRow, content: ItemContent): AgentItem {
+function itemOf(row: InputRow, input: ListedInput): AgentItem {
   const { ordinal, elementId, filename, mediaType, metadata, documentNames } = row;
-  const only = () => lazyDocument(row, content, 0);
-  const documents = documentNames?.map((name, index) => lazyDocument(name, content, index)) ?? [only()];
-  const first = documents[0] ?? only();
+  const listed = documentNames?.map((name, index) => lazyDocument(name, input, index));
+  const first = listed?.[0] ?? lazyDocument(row, input, 0);
+  const documents = listed ?? [first];
   const { text, bytes, json } = first;
-  const exists = (path: string) => content.exists(path);
+  const exists = (path: string) => input.content.exists(path);
   const item = {
     ordinal,
     dataElementId: elementId,
@@ -99,12 +99,12 @@ async function beginCall(
 
 function lazyDocument(
   { filename, mediaType, remote }: DocumentName,
-  content: ItemContent,
+  input: ListedInput,
   index: number,
 ): AgentDocument {
   let known = mediaType;
   const bytes = async (): Promise<Buffer> => {
-    const read = await content.document(index, filename);
+    const read = await input.content.document(index, filename);
     if (remote !== undefined) known = read.mediaType;
     return read.bytes;
   };

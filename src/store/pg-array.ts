@@ -47,13 +47,13 @@ function fixedArray<T>(
 ): Buffer {
   const buffer = startArray(type, values.length, HEADER_BYTES + values.length * (LENGTH_BYTES + bytes));
   let end = headerOf(values.length);
-  for (const value of values) {
+  values.forEach((value) => {
     buffer.writeInt32BE(value == null ? NULL_LENGTH : bytes, end);
     end += LENGTH_BYTES;
-    if (value == null) continue;
+    if (value == null) return;
     write(buffer, value, end);
     end += bytes;
-  }
+  });
   return buffer.subarray(0, end);
 }
 
