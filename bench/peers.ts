@@ -4,7 +4,7 @@
  * N items, each with a small JSON result of its own that is durably recorded once. Batchyard runs its whole path: a
  * service in a process of its own, the create call over HTTP, freezing, lanes, a subscriber over WebSocket; its clock
  * runs from the create call to the event that tells of the end. A peer's clock leaves out the enqueueing, which is
- * shown beside it. Each has done as many items before, at most 50,000, and the server has raced once. One server with its
+ * shown beside it. Each has done up to 100,000 items before, and the server has raced once. One server with its
  * defaults (fsync on), a new database for each race, the contenders in turn.
  *
  *     npm run bench:peers [-- --items 50000,200000 --rounds 3 --quick]

@@ -145,7 +145,8 @@ export const peers: readonly Contender[] = PEERS.map(({ name, program, settings,
   race: (server, items) =>
     withDatabase(server, async (url) => {
       const serverPid = await serverProcess(server);
-      const args = [program, url, items, serverPid, warmUpOf(items)].map(String);
+      const before = Math.min(warmUpOf(items), most ?? Number.POSITIVE_INFINITY);
+      const args = [program, url, items, serverPid, before].map(String);
       const { stdout } = await promisify(execFile)(process.execPath, args, {
         ...{ cwd: PEERS_FOLDER, env: { ...process.env, ...settings }, timeout: 900_000 },
       });

@@ -37,7 +37,7 @@ const ExecutionUpdateType = builder.objectRef<ExecutionUpdate>('BatchExecutionUp
 builder.subscriptionField('batchExecutionUpdated', (t) =>
   t.field({
     type: ExecutionUpdateType,
-    description: `First the present state (unless \`afterRevision\` is it), then each newer one, at most one every ${LIMITS.updateIntervalMs} ms; ends after the final state of an execution that has ended. A client that is slow skips to the newest state.`,
+    description: `First the present state (unless \`afterRevision\` is it), then each newer one, at most one every ${LIMITS.updateIntervalMs} ms, except that the end comes at once; ends after the final state of an execution that has ended. A client that is slow skips to the newest state.`,
     args: {
       id: t.arg.id({
         required: true,

@@ -1,6 +1,7 @@
 /** What the engine does with an execution when nothing goes wrong outside of it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AttemptInterrupted } from '../../src/domain/attempt-interrupted.ts';
+import { cancelBatchExecution } from '../../src/services/cancel-batch-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { describeDatabases } from '../support/databases.ts';
 import { checkWhole, type Harness, startEngine } from '../support/engine-harness.ts';
@@ -50,6 +51,24 @@ describeDatabases('the engine', (open) => {
   test('completes an execution of no items at once', async () => {
     const id = await harness.create(0, () => null);
     expect(await harness.ended(id)).toMatchObject({ status: 'COMPLETED', total: 0, startedAt: null });
+  });
+
+  test('says of the revision with which an execution ends, and of no other, that it is the end', async () => {
+    const never = ({ signal }: { signal: AbortSignal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    const empty = await harness.create(0, () => null);
+    const whole = await harness.create(300, () => null);
+    const cancelled = await harness.create(5, never);
+    await harness.sealed(cancelled);
+    await cancelBatchExecution(harness.deps, harness.actor, { batchExecutionId: cancelled });
+    for (const id of [empty, whole, cancelled]) {
+      const { revision } = await harness.ended(id);
+      const told = await until(() => {
+        const own = harness.published.filter(({ executionId }) => executionId === id);
+        return own.some((one) => one.revision === revision) && own;
+      });
+      expect(told.filter(({ ends }) => ends).map((one) => one.revision)).toEqual([revision]);
+    }
   });
 
   test('an agent whose tier has no config gets an empty one, as its schema was checked against', async () => {

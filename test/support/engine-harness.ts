@@ -44,7 +44,7 @@ export interface Harness {
   readonly actor: Actor;
   readonly deps: ServiceDeps;
   readonly agents: Map<string, AgentRun>;
-  readonly published: { executionId: string; revision: number }[];
+  readonly published: { executionId: string; revision: number; ends: boolean }[];
   /** Timers that the engine has set and neither heard of nor cancelled. */
   timers(): number;
   /** Stores an execution of `total` items whose tiers run these functions, and wakes the engine. */
@@ -105,10 +105,10 @@ export async function startEngine(db: Db, options: HarnessOptions = {}): Promise
   } = options;
   const actor = options.actor ?? (await makeProject(db)).actor;
   const agents = options.agents ?? new Map<string, AgentRun>();
-  const published: { executionId: string; revision: number }[] = [];
-  const publish = (executionId: string, revision: number): void => {
-    published.push({ executionId, revision });
-    options.publish?.(executionId, revision);
+  const published: Harness['published'] = [];
+  const publish = (executionId: string, revision: number, ends = false): void => {
+    published.push({ executionId, revision, ends });
+    options.publish?.(executionId, revision, ends);
   };
   const sources = countedSources();
   const timers = new Set<object>();

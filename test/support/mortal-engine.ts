@@ -101,7 +101,7 @@ export async function startMortal(
     options.inputs ??
     createItemInputs(db, { sources, fetchDocument: () => Promise.reject(new Error('nothing to fetch')) });
   const prepare = options.prepare ?? ((id: string) => prepareExecution({ db, sources, now: () => clock.now() }, id));
-  const published: { executionId: string; revision: number }[] = [];
+  const published: Harness['published'] = [];
   const harness = await startEngine(db, {
     ...options,
     node,
@@ -123,13 +123,13 @@ export async function startMortal(
     },
     prepare: mortal('prepare', prepare),
     inputs: { load: async (...args) => (dead ? await forever() : await inputs.load(...args)) },
-    publish: (executionId, revision) => {
+    publish: (executionId, revision, ends = false) => {
       const nth = (seen.get('publish') ?? 0) + 1;
       seen.set('publish', nth);
       if (hits('before', 'publish', nth, [executionId, revision])) kill();
       if (dead) return;
-      published.push({ executionId, revision });
-      options.publish?.(executionId, revision);
+      published.push({ executionId, revision, ends });
+      options.publish?.(executionId, revision, ends);
     },
     clock: mortalClock(clock, timers, () => dead),
     wrapAgent: (run) => mortalAgent(options.wrapAgent?.(run) ?? run, () => dead),
