@@ -38,6 +38,7 @@ interface Standing {
   readonly items: number;
   /** The size of the race; slow ones run fewer items. */
   readonly wanted: number;
+  readonly isTuned: boolean;
   readonly itemsPerSecond: number;
   readonly each: readonly number[];
   /** With the enqueueing, for those that are timed without it. */
@@ -72,13 +73,13 @@ async function raceAll(items: number): Promise<Standing[]> {
   return all;
 }
 
-function standingOf({ name, most }: Contender, wanted: number, races: readonly Race[]): Standing {
+function standingOf({ name, most, isTuned = false }: Contender, wanted: number, races: readonly Race[]): Standing {
   const items = Math.min(wanted, most ?? wanted);
   const speed = (ms: number) => items / (ms / 1_000);
   const each = races.map(({ workMs }) => Math.round(speed(workMs)));
   const loaded = races.flatMap(({ loadMs, workMs }) => (loadMs === null ? [] : speed(loadMs + workMs)));
   return {
-    ...{ name, items, wanted, each, itemsPerSecond: median(each) },
+    ...{ name, items, wanted, isTuned, each, itemsPerSecond: median(each) },
     withLoading: loaded.length === 0 ? null : Math.round(median(loaded)),
     cpuUsPerItem: median(races.map(({ cpuMs }) => (cpuMs * 1_000) / items)),
     memoryBytes: median(races.map(({ memoryBytes }) => memoryBytes)),

@@ -25,6 +25,8 @@ export interface Contender {
   readonly name: string;
   /** More items than this would take too long. */
   readonly most?: number;
+  /** Whether it is tuned by us, beyond what its documentation says. */
+  readonly isTuned?: boolean;
   race(server: Server, items: number): Promise<Race>;
 }
 
@@ -117,6 +119,7 @@ interface Peer {
   /** Counts what it recorded. */
   readonly recorded: string;
   readonly most?: number;
+  readonly isTuned?: boolean;
 }
 
 const OWN_TABLE = 'select count(*)::int as recorded from job_result';
@@ -127,10 +130,12 @@ const PEERS: readonly Peer[] = [
   {
     ...{ name: 'pg-boss, fetching 2,000', program: 'pg-boss.ts', recorded: OWN_TABLE },
     settings: { PG_BOSS_BATCH: '2000' },
+    isTuned: true,
   },
   {
     ...{ name: 'graphile-worker, tuned', program: 'graphile-worker.ts', recorded: OWN_TABLE },
     settings: { GRAPHILE_CONCURRENCY: '500' },
+    isTuned: true,
   },
   {
     ...{ name: 'BullMQ on PostgreSQL', program: 'bullmq.ts', most: 20_000 },
@@ -139,8 +144,8 @@ const PEERS: readonly Peer[] = [
 ];
 
 /** Each peer in a process of its own, where they are installed. */
-export const peers: readonly Contender[] = PEERS.map(({ name, program, settings, recorded, most }) => ({
-  name,
+export const peers: readonly Contender[] = PEERS.map(({ name, program, settings, recorded, most, isTuned = false }) => ({
+  ...{ name, isTuned },
   ...(most === undefined ? {} : { most }),
   race: (server, items) =>
     withDatabase(server, async (url) => {
