@@ -144,22 +144,24 @@ const PEERS: readonly Peer[] = [
 ];
 
 /** Each peer in a process of its own, where they are installed. */
-export const peers: readonly Contender[] = PEERS.map(({ name, program, settings, recorded, most, isTuned = false }) => ({
-  ...{ name, isTuned },
-  ...(most === undefined ? {} : { most }),
-  race: (server, items) =>
-    withDatabase(server, async (url) => {
-      const serverPid = await serverProcess(server);
-      const before = Math.min(warmUpOf(items), most ?? Number.POSITIVE_INFINITY);
-      const args = [program, url, items, serverPid, before].map(String);
-      const { stdout } = await promisify(execFile)(process.execPath, args, {
-        ...{ cwd: PEERS_FOLDER, env: { ...process.env, ...settings }, timeout: 900_000 },
-      });
-      await mustHaveRecorded(url, recorded, items, name);
-      // What a program of ours in this folder printed.
-      return JSON.parse(stdout) as Race;
-    }),
-}));
+export const peers: readonly Contender[] = PEERS.map(
+  ({ name, program, settings, recorded, most, isTuned = false }) => ({
+    ...{ name, isTuned },
+    ...(most === undefined ? {} : { most }),
+    race: (server, items) =>
+      withDatabase(server, async (url) => {
+        const serverPid = await serverProcess(server);
+        const before = Math.min(warmUpOf(items), most ?? Number.POSITIVE_INFINITY);
+        const args = [program, url, items, serverPid, before].map(String);
+        const { stdout } = await promisify(execFile)(process.execPath, args, {
+          ...{ cwd: PEERS_FOLDER, env: { ...process.env, ...settings }, timeout: 900_000 },
+        });
+        await mustHaveRecorded(url, recorded, items, name);
+        // What a program of ours in this folder printed.
+        return JSON.parse(stdout) as Race;
+      }),
+  }),
+);
 
 async function mustHaveRecorded(url: string, count: string, items: number, name: string): Promise<void> {
   const recorded = await withClient(

@@ -80,7 +80,7 @@ export const LIMITS = {
   queryComplexity: 20_000,
   subscriptionsPerConnection: 100,
   changedItemsPerEvent: 100,
-  /** The shortest time between two events of one subscription. */
+  /** The shortest time between two events of one subscription; the last may come sooner. */
   updateIntervalMs: 50,
   /** Most items that one statement of a whole-set move touches. */
   sweepChunk: 1_000,

@@ -1,7 +1,7 @@
 /** What stands between an item in a lane and its call: the agent's storm, its rate limit, the node's ceiling. */
 import type { AgentGate } from './agent-gate.ts';
-import { Line } from './line.ts';
 import type { FairSlots, SlotWait } from './fair-slots.ts';
+import { Line } from './line.ts';
 import type { Clock } from './ports.ts';
 
 /** What an execution waits for. */

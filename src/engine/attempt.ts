@@ -27,8 +27,6 @@ export interface Call {
   abandon(): void;
 }
 
-const QUIET = Promise.resolve();
-
 /** A call that is made at once. Never throws; a synchronous throw of the agent is its error. */
 export class AgentCall implements Call, Timed {
   readonly end: Promise<AttemptEnd>;
@@ -63,27 +61,15 @@ export class AgentCall implements Call, Timed {
     this.#resolve({ kind: 'interrupted' });
   }
 
-  /** Without `await`, which keeps more for each call than an agent's own promise and what follows it. */
-  #call(run: AgentRun, context: AgentContext): Promise<void> {
+  async #call(run: AgentRun, context: AgentContext): Promise<void> {
     try {
-      return Promise.resolve(run(context)).then(
-        (value) => this.#ended(resultEnd(value)),
-        (thrown: unknown) => this.#threw(thrown),
-      );
+      this.#resolve(resultEnd(await run(context)));
     } catch (thrown) {
-      this.#threw(thrown);
-      return QUIET;
+      this.#resolve(this.#aborted ? { kind: 'interrupted' } : thrownEnd(thrown));
+    } finally {
+      this.isQuiet = true;
+      this.#leaveTimer();
     }
-  }
-
-  #threw(thrown: unknown): void {
-    this.#ended(this.#aborted ? { kind: 'interrupted' } : thrownEnd(thrown));
-  }
-
-  #ended(end: AttemptEnd): void {
-    this.#resolve(end);
-    this.isQuiet = true;
-    this.#leaveTimer();
   }
 
   #leaveTimer(): void {

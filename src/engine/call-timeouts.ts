@@ -40,6 +40,8 @@ export class SharedTimer {
   constructor(clock: Clock, began: number, ms: number) {
     this.began = began;
     this.#cancel = clock.after(ms, () => {
+      // It may go off before its turn is over.
+      this.#isClosed = true;
       for (const call of this.#calls.splice(0)) call?.timeOut(ms);
     });
     setImmediate(() => {
@@ -48,7 +50,7 @@ export class SharedTimer {
     });
   }
 
-  /** Whether its turn is over, so that no call may join it any more. */
+  /** Whether its turn is over or it has gone off, so that no call may join it any more. */
   get isClosed(): boolean {
     return this.#isClosed;
   }

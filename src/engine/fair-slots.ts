@@ -45,7 +45,9 @@ export class FairSlots {
     return {
       granted: promise,
       cancel: () => {
-        if (sharer.waiting.leave(place)) resolve(false);
+        // Called again, it must not forget a sharer that came after this one.
+        if (!sharer.waiting.leave(place)) return;
+        resolve(false);
         this.#forget(executionId, sharer);
       },
     };

@@ -10,6 +10,7 @@ import { type CallUsage, type PricedUsage, priced, type TokenPrices } from '../d
 import type { AgentGate } from './agent-gate.ts';
 import { AgentCall, type AttemptEnd, type Call } from './attempt.ts';
 import { CallContext, type ContextParts } from './call-context.ts';
+import type { CallTimeouts } from './call-timeouts.ts';
 import {
   type LaneItem,
   toCancelled,
@@ -20,7 +21,6 @@ import {
   toRunning,
   toSucceeded,
 } from './lane-item.ts';
-import type { CallTimeouts } from './call-timeouts.ts';
 import type { EngineParts, ItemInput, ResultRow } from './ports.ts';
 import type { Recorder } from './recorder.ts';
 

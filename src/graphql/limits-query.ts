@@ -66,7 +66,7 @@ const NUMBERS = {
   queryComplexity: 'Cost of one query: a field costs 1, and what is below a list counts once for each entry.',
   subscriptionsPerConnection: 'Open operations on one WebSocket connection.',
   changedItemsPerEvent: 'Items that one event of `batchExecutionUpdated` lists.',
-  updateIntervalMs: 'Shortest time between two events of one subscription, in ms.',
+  updateIntervalMs: 'Shortest time between two events of one subscription, in ms; the last may come sooner.',
   sweepChunk:
     'Items that one commit of a cancellation or retry touches; twice as many where a whole execution is closed on PostgreSQL.',
 } satisfies { [name in Exclude<LimitName, RangeName>]: string };

@@ -12,7 +12,7 @@ export interface FeedClock {
 
 /** How often a hub reads. */
 export interface FeedTimes {
-  /** The shortest time between the end of a read and the next, unless that is known to find the execution ended. */
+  /** The shortest time between the end of a read and the next, unless that will find the execution's end. */
   readonly intervalMs: number;
   /** The longest: a floor against lost events. */
   readonly floorMs: number;
@@ -96,7 +96,8 @@ export class ExecutionHub {
   current(): Promise<Execution | undefined> {
     const age = this.#parts.clock.now() - this.#lastReadEndedAt;
     const isRecent = this.#failures === 0 && age < this.#parts.times.intervalMs;
-    if (this.#latest !== undefined && isRecent && !this.#isBehind(this.#announced)) return Promise.resolve(this.#latest);
+    if (this.#latest !== undefined && isRecent && !this.#isBehind(this.#announced))
+      return Promise.resolve(this.#latest);
     return new Promise((resolve, reject) => {
       this.#waiters.add({ revision: this.#announced, read: this.#reads + 1, resolve, reject });
       this.#readSoon();

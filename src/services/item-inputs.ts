@@ -97,11 +97,7 @@ async function beginCall(
   await Promise.all(documents.filter((_, index) => names[index]?.remote === 'UNTYPED').map((one) => one.bytes()));
 }
 
-function lazyDocument(
-  { filename, mediaType, remote }: DocumentName,
-  input: ListedInput,
-  index: number,
-): AgentDocument {
+function lazyDocument({ filename, mediaType, remote }: DocumentName, input: ListedInput, index: number): AgentDocument {
   let known = mediaType;
   const bytes = async (): Promise<Buffer> => {
     const read = await input.content.document(index, filename);

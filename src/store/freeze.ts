@@ -110,7 +110,7 @@ returning x.revision, x.status`.execute(db);
  * the server's own maintenance soon takes a larger one.
  */
 export async function analyzeItems(db: Db, executionId: string, copied: number): Promise<void> {
-  const { rows } = await sql`/* hasCopiedInputs */
+  const { rows } = await sql`/* analyzeItems */
     select from batch_item_input where execution_id = ${executionId} offset ${copied - 1}::int limit 1`.execute(db);
   if (rows.length === 0) return;
   await db.transaction().execute(async (tx) => {

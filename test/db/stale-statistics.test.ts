@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RetrySelection } from '../../src/domain/retry-selection.ts';
+import { prepareExecution } from '../../src/services/prepare-execution.ts';
 import type { Db } from '../../src/store/database.ts';
 import { appendStoredItems } from '../../src/store/freeze-stored.ts';
 import { findItemOfElement } from '../../src/store/item-of-element.ts';
@@ -146,6 +147,27 @@ describe.each(['force_custom_plan', 'force_generic_plan'])('the statements of a 
     await sql`select count(*) from ${itemsOf(id, selection, 0, ITEMS)}
       where ${mayTake(selection)} and strpos(n.filename, '9999') > 0`.execute(db);
     expect((await readOf('data_element')) - before).toBeLessThan(ITEMS * 2);
+  });
+
+  test('have new statistics after many inputs were copied, and no others than before where none were', async () => {
+    const analyzed = async (): Promise<number> => {
+      await sql`select pg_stat_force_next_flush()`.execute(db);
+      const { rows } = await sql<{ times: number }>`select analyze_count::int as times from pg_stat_user_tables
+        where relname = 'batch_item_input'`.execute(db);
+      return rows[0]?.times ?? 0;
+    };
+    await run(2_000);
+    expect(await analyzed()).toBe(1);
+    const id = await unprepared();
+    const datasourceId = await datasourceOf(id);
+    await sql`update datasource set kind = 'STORED', folder_path = null, folder_glob = null where id = ${datasourceId}`.execute(
+      db,
+    );
+    await addElements(datasourceId, 2_000);
+    const parts = { db, sources: harness.deps.sources, now: () => new Date(), kind: 'postgres' } as const;
+    for (let more = true; more; ) ({ more } = await prepareExecution(parts, id));
+    expect(await harness.read(id)).toMatchObject({ status: 'QUEUED', total: 2_000, sealedAt: expect.any(Date) });
+    expect(await analyzed()).toBe(1);
   });
 
   test('find the item of an element by its place, not by looking through all items', async () => {

@@ -50,6 +50,15 @@ test('a call that begins at another instant, or in a later turn of the same, has
   expect(timed.splice(0)).toEqual([3, 5_000]);
 });
 
+test('a call does not join a timer that has gone off in the turn in which it was set', () => {
+  const { timers, timeouts } = clockOf();
+  timeouts.begin().join(call(1));
+  timers[0]?.callback();
+  timeouts.begin().join(call(2));
+  timers[1]?.callback();
+  expect(timed.splice(0)).toEqual([1, 5_000, 2, 5_000]);
+});
+
 test('no timer is left when all calls have ended, also where they end in the turn in which they begin', async () => {
   const { timers, timeouts, show } = clockOf();
   const first = timeouts.begin();

@@ -65,6 +65,17 @@ test('a changed weight counts for those that wait already, not only from their n
   expect(order).toEqual(['other', 'light', 'light', 'light']);
 });
 
+test('a wait that is cancelled again does not take those that came after it along', async () => {
+  const slots = new FairSlots(1);
+  slots.take('a', () => 1);
+  const first = waitOf(slots.take('b', () => 1));
+  first.cancel();
+  const second = waitOf(slots.take('b', () => 1));
+  first.cancel();
+  slots.give('a');
+  expect([await first.granted, await second.granted]).toEqual([false, true]);
+});
+
 test('a cancelled wait takes no slot', async () => {
   const slots = new FairSlots(1);
   slots.take('a', () => 1);

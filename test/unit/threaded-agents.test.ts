@@ -261,3 +261,40 @@ test('suspects keep the order in which they were suspected and their deaths, and
   expect(suspects.orderOf('a')).toBeNull();
   expect(suspects.orderOf('other-9999')).not.toBeNull();
 });
+
+test('a call finds nothing that another has entered into an AsyncLocalStorage', async () => {
+  const run = threadedRun(
+    threadPool({ threads: 1 }),
+    `import { AsyncLocalStorage } from 'node:async_hooks';
+     const storage = new AsyncLocalStorage();
+     export default ({ config }) => {
+       const found = storage.getStore() ?? null;
+       storage.enterWith(config);
+       return found;
+     };`,
+  );
+  const found = await Promise.all([1, 2, 3, 4].map((config) => dataOf(run(agentContext({ config })))));
+  expect(found).toEqual([null, null, null, null]);
+});
+
+test('calls that compute for a while hear of their abort in between, and their thread goes on', async () => {
+  const deaths: unknown[] = [];
+  const run = threadedRun(
+    threadPool({ threads: 1, onDeath: (death) => deaths.push(death) }),
+    `export default ({ signal, config: ms }) => {
+       for (const end = performance.now() + ms; performance.now() < end; );
+       return new Promise((resolve, reject) => {
+         if (signal.aborted) reject(signal.reason);
+         else signal.addEventListener('abort', () => reject(signal.reason));
+       });
+     };`,
+  );
+  const controller = new AbortController();
+  const calls = Array.from({ length: 100 }, () => run(agentContext({ config: 20, signal: controller.signal })));
+  const ends = Promise.allSettled(calls);
+  setTimeout(() => controller.abort(new DOMException('Enough.', 'AbortError')), 300);
+  // All of them would compute for two seconds.
+  const statuses = (await ends).map(({ status }) => status);
+  expect(statuses).toEqual(calls.map(() => 'rejected'));
+  expect(deaths).toEqual([]);
+});

@@ -225,7 +225,8 @@ export class AgentThread {
   #over(code: number): void {
     if (this.#end === null) this.#hooks.closing(this);
     const reason = this.#death === null ? `it ended its process with code ${code}` : reasonOf(this.#death);
-    const calls = this.#calls.all;
+    // Who was called first is suspected first.
+    const calls = this.#calls.all.sort((a, b) => a.no - b.no);
     for (const { no } of calls) this.#calls.delete(no);
     for (const imported of this.#imports.values()) imported.reject(new Error(reason));
     this.#hooks.ended(this, this.#end ?? 'crashed', reason, calls);

@@ -2,6 +2,8 @@
 
 /** A number is its call's place and, times this, a count: what comes late for a call never meets the next one there. */
 const PLACES = 2 ** 20;
+/** Beyond it numbers would no longer be whole; the first come again then. */
+const COUNTS = 2 ** 32;
 
 /** No map, through which calls pass by the thousand: it keeps them alive long after they have left (see `LaneItem`). */
 export class CallTable<Call> {
@@ -15,15 +17,14 @@ export class CallTable<Call> {
     return this.#size;
   }
 
-  /** Those that there are, in the order of their numbers. */
+  /** Those that there are, in no order. */
   get all(): Call[] {
-    const numbers = this.#numbers.filter((no) => this.get(no) !== undefined).sort((a, b) => a - b);
-    return numbers.flatMap((no) => this.get(no) ?? []);
+    return this.#calls.filter((call) => call !== null);
   }
 
   /** Takes a call in; its number. */
   add(call: Call): number {
-    this.#count += 1;
+    this.#count = (this.#count % COUNTS) + 1;
     const no = this.#count * PLACES + (this.#free.pop() ?? this.#calls.length);
     this.set(no, call);
     return no;

@@ -10,7 +10,7 @@ type Value = Uint8Array | boolean | null;
 
 export class ThreadCall {
   readonly context: AgentContext;
-  readonly #id: number;
+  readonly #no: number;
   readonly #post: (message: FromThread) => void;
   readonly #stop = new CallSignal();
   readonly #asked: PromiseWithResolvers<Value>[] = [];
@@ -19,8 +19,8 @@ export class ThreadCall {
   #dropped = 0;
   #ended = false;
 
-  constructor(id: number, { item, ...rest }: SentContext, post: (message: FromThread) => void) {
-    this.#id = id;
+  constructor(no: number, { item, ...rest }: SentContext, post: (message: FromThread) => void) {
+    this.#no = no;
     this.#post = post;
     const own = this.#document(item, item.documents.length === 0 ? null : 0);
     this.context = withSignal({
@@ -74,7 +74,7 @@ export class ThreadCall {
   }
 
   #say(text: string, level: LogLevel, dropped: number): void {
-    this.#post({ kind: 'said', call: this.#id, text, level, dropped });
+    this.#post({ kind: 'said', call: this.#no, text, level, dropped });
   }
 
   #ask(asked: Question): Promise<Value> {
@@ -82,7 +82,7 @@ export class ThreadCall {
     const answer = Promise.withResolvers<Value>();
     // A question left alone when the call ends must not end the thread as an unhandled rejection.
     answer.promise.catch(() => undefined);
-    this.#post({ kind: 'asks', call: this.#id, question: this.#asked.push(answer) - 1, asked });
+    this.#post({ kind: 'asks', call: this.#no, question: this.#asked.push(answer) - 1, asked });
     return answer.promise;
   }
 

@@ -5,6 +5,7 @@
  * calls that compute. What is to be told goes out at the end of a turn; while more calls wait to start it may gather for
  * a millisecond.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { parentPort } from 'node:worker_threads';
 import type { AgentRun } from '../../domain/agent-context.ts';
 import { checkResult } from '../../domain/agent-result.ts';
@@ -28,6 +29,8 @@ interface Start {
 const agents = new Map<number, AgentRun>();
 const calls = new CallTable<ThreadCall>();
 const starts: Start[] = [];
+/** Calls a function with what is stored for nobody: a call finds nothing that another has entered. */
+const outsideOfCalls = AsyncLocalStorage.snapshot();
 let outbox: FromThread[] = [];
 let outboxSince = 0;
 let turnBegan = 0;
@@ -55,7 +58,7 @@ function startTurn(): void {
 /** Starts a call, and the next once this one has computed what it can without waiting: a tick follows all promises. */
 function startNext(): void {
   const next = starts.shift();
-  if (next !== undefined) void run(next);
+  if (next !== undefined) void outsideOfCalls(run, next);
   if (starts.length === 0) return;
   queueMicrotask(() => process.nextTick(goOn));
 }
